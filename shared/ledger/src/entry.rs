@@ -1,0 +1,501 @@
+//! One immutable numbered line of an account's ledger, and the chain of hashes that holds the lines together.
+//!
+//! Every entry is made in one place, [`Change::seal`], so that number, running balance and hash are computed once.
+//! What is hashed is what is stored: the entry's content as JSON text with its keys in alphabetical order.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Account, Category, Currency, CustomerId, EntryId, Label, Money, Note, OutOfRange, Role, TopupId,
+    money::SignedAmount,
+    redeem::{BoundBy, OrderUse},
+    text::words,
+};
+
+/// The version of the content's form that [`Change::seal`] writes.
+const CONTENT_VERSION: u8 = 1;
+
+/// Bytes of the salt that keeps a free text from being guessed from its digest once it has been erased.
+pub const SALT: usize = 16;
+
+words! {
+    /// What an entry books.
+    pub enum EntryType {
+        /// Credit given by admin or store.
+        Grant = "grant",
+        /// A top-up request approved.
+        Topup = "topup",
+        /// Credit spent on an order.
+        Redeem = "redeem",
+        /// What expired.
+        Expire = "expire",
+    }
+}
+
+words! {
+    /// How money came in.
+    pub enum PaymentMode {
+        /// Through a payment provider.
+        Online = "online",
+        /// At a counter or by transfer.
+        Offline = "offline",
+    }
+}
+
+/// A SHA-256, printed as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+/// A text is no [`Hash`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 64 lower-case hexadecimal digits")]
+pub struct InvalidHash;
+
+impl Hash {
+    /// What precedes the first entry.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The SHA-256 of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl FromStr for Hash {
+    type Err = InvalidHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(|_| InvalidHash)?;
+        Ok(Self(hash))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// In which capacity.
+    pub role: Role,
+    /// The API key's id or the token's subject.
+    pub id: String,
+}
+
+/// How money came in, as whoever brought it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payment {
+    /// Online or offline.
+    pub mode: PaymentMode,
+    /// The shop's own name of the method, such as `cash` or `stripe`.
+    pub method: Label,
+    /// The payment's own reference, such as a receipt number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Label>,
+}
+
+/// Where a lot comes from and until when it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What kind of credit.
+    pub category: Category,
+    /// Who brought it.
+    pub source: Role,
+    /// The day it came.
+    pub granted_at: Timestamp,
+    /// The moment it expires, or never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A part of an entry that went into or came out of one lot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The lot's number.
+    pub lot: u64,
+    /// How much, more than zero.
+    pub amount: Money,
+    /// Set when this emptied the lot: what a refund needs to restore it as it was.
+    pub emptied: Option<Origin>,
+}
+
+/// Free text of an entry. It enters the hash by its digest alone, so that the text can be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreeText {
+    /// SHA-256 of salt and text.
+    pub digest: Hash,
+    /// The text with its salt, until it is erased.
+    pub written: Option<Written>,
+}
+
+/// A free text and the salt of its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Erased with the text, so that the digest alone tells nothing.
+    pub salt: [u8; SALT],
+    /// What was written.
+    pub text: Note,
+}
+
+impl FreeText {
+    fn new(salt: [u8; SALT], text: Note) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(salt);
+        hasher.update(text.as_str());
+        Self { digest: Hash(hasher.finalize().into()), written: Some(Written { salt, text }) }
+    }
+
+    /// The text, unless it was erased.
+    pub fn text(&self) -> Option<&str> {
+        self.written.as_ref().map(|written| written.text.as_str())
+    }
+
+    /// Whether the text that stands here is the one that was hashed; an erased one is.
+    pub fn is_intact(&self) -> bool {
+        self.written.as_ref().is_none_or(|written| Self::new(written.salt, written.text.clone()).digest == self.digest)
+    }
+}
+
+/// What a rule says an entry shall say; the rest follows from account, actor and time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What it books.
+    pub kind: EntryType,
+    /// By how much the balance changes: negative for debits.
+    pub amount: Money,
+    /// The lots that it went into or came out of.
+    pub allocations: Vec<Allocation>,
+    /// The new lot's category.
+    pub category: Option<Category>,
+    /// When the new lot expires; `None` is never where a lot was made.
+    pub expires_at: Option<Timestamp>,
+    /// The order that credit was spent on.
+    pub order: Option<OrderUse>,
+    /// How money came in.
+    pub payment: Option<Payment>,
+    /// The caller's own reference, such as the order's number.
+    pub reference: Option<Label>,
+    /// The request that this approves.
+    pub topup: Option<TopupId>,
+    /// For the customer to read.
+    pub note: Option<Note>,
+    /// For the merchant alone.
+    pub internal_note: Option<Note>,
+}
+
+impl Line {
+    /// A line that says nothing but type and amount.
+    pub fn new(kind: EntryType, amount: Money) -> Self {
+        Self {
+            kind,
+            amount,
+            allocations: Vec::new(),
+            category: None,
+            expires_at: None,
+            order: None,
+            payment: None,
+            reference: None,
+            topup: None,
+            note: None,
+            internal_note: None,
+        }
+    }
+}
+
+/// What a rule decided: the account as it will be, and the line that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The account after the change, but for what [`Change::seal`] fills in.
+    pub account: Account,
+    /// The entry's line.
+    pub line: Line,
+}
+
+/// What every entry is sealed with besides its line.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    /// Who did it.
+    pub actor: Actor,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The version of the settings that it was decided under.
+    pub policy_version: u64,
+    /// The salt of its free texts.
+    pub salt: [u8; SALT],
+}
+
+/// One immutable numbered line of an account's ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose credit.
+    pub customer: CustomerId,
+    /// Its number, from 1 without gaps.
+    pub number: u64,
+    /// What it books.
+    pub kind: EntryType,
+    /// By how much the balance changed.
+    pub amount: Money,
+    /// The balance after it.
+    pub balance_after: Money,
+    /// What live holds reserved after it.
+    pub held_after: Money,
+    /// What could be spent after it.
+    pub available_after: Money,
+    /// The lots that it went into or came out of.
+    pub allocations: Vec<Allocation>,
+    /// The new lot's category.
+    pub category: Option<Category>,
+    /// When the new lot expires; `None` is never where a lot was made.
+    pub expires_at: Option<Timestamp>,
+    /// The order that credit was spent on.
+    pub order: Option<OrderUse>,
+    /// How money came in.
+    pub payment: Option<Payment>,
+    /// The caller's own reference.
+    pub reference: Option<Label>,
+    /// The request that this approved.
+    pub topup: Option<TopupId>,
+    /// For the customer to read.
+    pub note: Option<FreeText>,
+    /// For the merchant alone.
+    pub internal_note: Option<FreeText>,
+    /// Who did it.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The version of the settings that it was decided under.
+    pub policy_version: u64,
+    /// The hash of the entry before it; all zeros for the first.
+    pub prev_hash: Hash,
+    /// SHA-256 of the content.
+    pub hash: Hash,
+}
+
+impl Change {
+    /// Makes the entry and brings the account to it.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when a number does not fit; nothing is changed then.
+    pub fn seal(self, seal: Seal) -> Result<(Account, Entry, String), OutOfRange> {
+        let Self { mut account, line } = self;
+        let text = |text: Option<Note>| text.map(|text| FreeText::new(seal.salt, text));
+        let mut entry = Entry {
+            customer: account.customer.clone(),
+            number: account.number.checked_add(1).ok_or(OutOfRange)?,
+            kind: line.kind,
+            amount: line.amount,
+            balance_after: account.balance()?,
+            held_after: account.held(),
+            available_after: account.available(seal.at)?,
+            allocations: line.allocations,
+            category: line.category,
+            expires_at: line.expires_at,
+            order: line.order,
+            payment: line.payment,
+            reference: line.reference,
+            topup: line.topup,
+            note: text(line.note),
+            internal_note: text(line.internal_note),
+            actor: seal.actor,
+            at: seal.at,
+            policy_version: seal.policy_version,
+            prev_hash: account.hash,
+            hash: Hash::ZERO,
+        };
+        let content = entry.content()?;
+        entry.hash = Hash::of(content.as_bytes());
+        account.number = entry.number;
+        account.hash = entry.hash;
+        account.at = entry.at;
+        Ok((account, entry, content))
+    }
+}
+
+impl Entry {
+    /// Its id, such as `USD-12`.
+    pub fn id(&self) -> EntryId {
+        EntryId { currency: self.currency(), number: self.number }
+    }
+
+    /// The account's currency.
+    pub fn currency(&self) -> Currency {
+        self.amount.currency()
+    }
+
+    /// The text that is hashed and stored.
+    pub(crate) fn content(&self) -> Result<String, OutOfRange> {
+        let text = |money: Money| money.to_string();
+        let content = Content {
+            actor: (self.actor.role, self.actor.id.clone()),
+            allocations: self
+                .allocations
+                .iter()
+                .map(|part| AllocationContent(part.lot, text(part.amount), part.emptied.as_ref().map(origin_content)))
+                .collect(),
+            amount: text(self.amount),
+            at: self.at,
+            available: text(self.available_after),
+            balance: text(self.balance_after),
+            category: self.category,
+            currency: self.currency(),
+            customer: self.customer.clone(),
+            expires_at: self.expires_at,
+            held: text(self.held_after),
+            internal_note: self.internal_note.as_ref().map(|note| note.digest),
+            note: self.note.as_ref().map(|note| note.digest),
+            number: self.number,
+            order: self.order.as_ref().map(|order| OrderContent {
+                base: text(order.base),
+                bound_by: order.bound_by,
+                id: order.id.clone(),
+                total: text(order.total),
+            }),
+            payment: self.payment.clone(),
+            policy: self.policy_version,
+            prev: self.prev_hash,
+            reference: self.reference.clone(),
+            topup: self.topup.clone(),
+            kind: self.kind,
+            v: CONTENT_VERSION,
+        };
+        // Strings, numbers and lists of them: there is nothing in it that JSON cannot say.
+        serde_json::to_string(&content).map_err(|_| OutOfRange)
+    }
+
+    /// Reads an entry back from its content, its hash as stored beside it, and its free texts, unless erased.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the content is of no known version or does not say what an entry says. Whether the hash
+    /// fits is not asked here.
+    pub fn read(
+        content: &str,
+        hash: Hash,
+        note: Option<Written>,
+        internal_note: Option<Written>,
+    ) -> Result<Self, Unreadable> {
+        let read: Content = serde_json::from_str(content).map_err(|error| Unreadable(error.to_string()))?;
+        if read.v != CONTENT_VERSION {
+            return Err(Unreadable(format!("version {} is not known", read.v)));
+        }
+        let money = |text: &str| {
+            text.parse::<SignedAmount>()
+                .and_then(|amount| amount.of(read.currency))
+                .map_err(|error| Unreadable(format!("{text:?} {error}")))
+        };
+        let allocation = |AllocationContent(lot, amount, emptied): &AllocationContent| {
+            let emptied = emptied.as_ref().map(|(category, source, granted_at, expires_at)| Origin {
+                category: *category,
+                source: *source,
+                granted_at: *granted_at,
+                expires_at: *expires_at,
+            });
+            Ok(Allocation { lot: *lot, amount: money(amount)?, emptied })
+        };
+        let order = |order: &OrderContent| {
+            Ok(OrderUse {
+                id: order.id.clone(),
+                base: money(&order.base)?,
+                total: money(&order.total)?,
+                bound_by: order.bound_by,
+            })
+        };
+        Ok(Self {
+            number: read.number,
+            kind: read.kind,
+            amount: money(&read.amount)?,
+            balance_after: money(&read.balance)?,
+            held_after: money(&read.held)?,
+            available_after: money(&read.available)?,
+            allocations: read.allocations.iter().map(allocation).collect::<Result<_, _>>()?,
+            category: read.category,
+            expires_at: read.expires_at,
+            order: read.order.as_ref().map(order).transpose()?,
+            note: read.note.map(|digest| FreeText { digest, written: note }),
+            internal_note: read.internal_note.map(|digest| FreeText { digest, written: internal_note }),
+            actor: Actor { role: read.actor.0, id: read.actor.1 },
+            at: read.at,
+            policy_version: read.policy,
+            prev_hash: read.prev,
+            hash,
+            customer: read.customer,
+            payment: read.payment,
+            reference: read.reference,
+            topup: read.topup,
+        })
+    }
+}
+
+/// A stored content cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entry's content cannot be read: {0}")]
+pub struct Unreadable(String);
+
+/// The content's form, version 1. Its keys stand in alphabetical order; what is absent is left out.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    actor: (Role, String),
+    allocations: Vec<AllocationContent>,
+    amount: String,
+    at: Timestamp,
+    available: String,
+    balance: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<Category>,
+    currency: Currency,
+    customer: CustomerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    held: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    internal_note: Option<Hash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<Hash>,
+    number: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<OrderContent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payment: Option<Payment>,
+    policy: u64,
+    prev: Hash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference: Option<Label>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topup: Option<TopupId>,
+    #[serde(rename = "type")]
+    kind: EntryType,
+    v: u8,
+}
+
+/// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where the lot was emptied.
+#[derive(Serialize, Deserialize)]
+struct AllocationContent(u64, String, Option<OriginContent>);
+
+type OriginContent = (Category, Role, Timestamp, Option<Timestamp>);
+
+fn origin_content(origin: &Origin) -> OriginContent {
+    (origin.category, origin.source, origin.granted_at, origin.expires_at)
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderContent {
+    base: String,
+    bound_by: BoundBy,
+    id: Label,
+    total: String,
+}

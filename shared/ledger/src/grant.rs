@@ -1,0 +1,69 @@
+//! Giving credit: every grant makes a lot.
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::{
+    Account, Amount, Category, Change, EntryType, Label, Line, Note, Origin, Payment, Policy, Refusal, Role,
+};
+
+/// What a grant asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// How much, in the account's currency.
+    pub amount: Amount,
+    /// What kind of credit.
+    pub category: Category,
+    /// When it expires; `None` leaves it to the policy.
+    pub expiry: Option<LotExpiry>,
+    /// How money came in.
+    pub payment: Option<Payment>,
+    /// The caller's own reference.
+    pub reference: Option<Label>,
+    /// For the customer to read.
+    pub note: Option<Note>,
+    /// For the merchant alone.
+    pub internal_note: Option<Note>,
+}
+
+/// When a lot expires, where the caller says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LotExpiry {
+    /// With the end of this day in the store's zone.
+    EndOf(Date),
+    /// At this moment.
+    At(Timestamp),
+    /// Not at all.
+    Never,
+}
+
+/// Gives credit.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for an amount that is zero or too precise; then [`Refusal::ExpiryInPast`],
+/// [`Refusal::BalanceLimitExceeded`], [`Refusal::TooManyLots`].
+pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Timestamp) -> Result<Change, Refusal> {
+    let amount = grant.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
+    let expires_at = match grant.expiry {
+        None => policy.expiry(grant.category, at),
+        Some(LotExpiry::Never) => None,
+        Some(LotExpiry::At(moment)) => Some(moment),
+        Some(LotExpiry::EndOf(day)) => Some(policy.time_zone.end_of(day).ok_or(Refusal::Invalid {
+            field: "expires_on".to_owned(),
+            message: "must be a day before the year 9999 ends".to_owned(),
+        })?),
+    };
+    if expires_at.is_some_and(|moment| moment <= at) {
+        return Err(Refusal::ExpiryInPast);
+    }
+
+    let mut account = account.clone();
+    account.lifetime.granted = account.lifetime.granted.plus(amount)?;
+    let line = Line {
+        payment: grant.payment.clone(),
+        reference: grant.reference.clone(),
+        note: grant.note.clone(),
+        internal_note: grant.internal_note.clone(),
+        ..Line::new(EntryType::Grant, amount)
+    };
+    account.credit(policy, line, Origin { category: grant.category, source: by, granted_at: at, expires_at })
+}

@@ -1,0 +1,168 @@
+//! Names of things: each parses once and cannot then be wrong.
+
+use std::{fmt, str::FromStr};
+
+use crate::{Currency, money::CurrencyError};
+
+/// Longest customer id, in characters (contract, section 1).
+const MAX_CUSTOMER_ID: usize = 128;
+/// Longest idempotency key, in characters (contract, section 2).
+const MAX_IDEMPOTENCY_KEY: usize = 255;
+/// Longest label, in characters.
+const MAX_LABEL: usize = 128;
+/// Longest free text, in characters.
+const MAX_NOTE: usize = 500;
+
+/// The shop's own id of whoever holds credit: 1 to 128 of `A-Z a-z 0-9 . _ @ -`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId(String);
+
+/// A client's `Idempotency-Key`: 1 to 255 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// Names one top-up request: 22 characters of base64url, from the customer and the key that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopupId(String);
+
+/// Characters of a [`TopupId`]: 128 bits in base64url.
+const TOPUP_ID: usize = 22;
+
+/// A short text of one line: a reference, an order's id, a payment method. 1 to 128 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(String);
+
+/// A free text: 1 to 500 characters, lines and tabs included.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Note(String);
+
+/// A text is not such a name; the message says what would be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidId(&'static str);
+
+macro_rules! text_id {
+    ($name:ident, $holds:expr, $otherwise:literal) => {
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let holds: fn(&str) -> bool = $holds;
+                if holds(text) { Ok(Self(text.to_owned())) } else { Err(InvalidId($otherwise)) }
+            }
+        }
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    CustomerId,
+    |text| {
+        (1..=MAX_CUSTOMER_ID).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
+    },
+    "must be 1 to 128 of A-Z a-z 0-9 . _ @ -"
+);
+text_id!(
+    IdempotencyKey,
+    |text| (1..=MAX_IDEMPOTENCY_KEY).contains(&text.len()) && text.bytes().all(|b| (0x20..=0x7e).contains(&b)),
+    "must be 1 to 255 printable ASCII characters"
+);
+text_id!(
+    TopupId,
+    |text| text.len() == TOPUP_ID && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+    "must be the 22 characters that the top-up's request was answered with"
+);
+text_id!(
+    Label,
+    |text| (1..=MAX_LABEL).contains(&text.chars().count()) && !text.chars().any(char::is_control),
+    "must be 1 to 128 characters without control characters"
+);
+text_id!(
+    Note,
+    |text| {
+        (1..=MAX_NOTE).contains(&text.chars().count())
+            && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t')
+    },
+    "must be 1 to 500 characters without control characters but line ends and tabs"
+);
+
+/// One line of an account's ledger, such as `USD-12`; a lot has the id of the entry that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// The account's currency.
+    pub currency: Currency,
+    /// The line: 1, 2, 3 … without gaps.
+    pub number: u64,
+}
+
+/// A text is no [`EntryId`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEntryId {
+    /// Not of the form `USD-12`.
+    #[error("must be a currency and a number from 1, such as \"USD-12\"")]
+    Malformed,
+    /// The currency is none.
+    #[error(transparent)]
+    Currency(#[from] CurrencyError),
+}
+
+impl FromStr for EntryId {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let (currency, digits) = text.split_once('-').ok_or(InvalidEntryId::Malformed)?;
+        if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(InvalidEntryId::Malformed);
+        }
+        let number = digits.parse().map_err(|_| InvalidEntryId::Malformed)?;
+        Ok(Self { currency: currency.parse()?, number })
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.currency, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_admit_what_the_contract_names_and_nothing_else() {
+        for good in ["a", "alice@example.com", "A.b_c-9", &"x".repeat(128)] {
+            assert_eq!(good.parse::<CustomerId>().unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a b", "a/b", "a#b", "é", "a\0", &"x".repeat(129)] {
+            assert!(bad.parse::<CustomerId>().is_err(), "{bad:?}");
+        }
+        for good in ["1", "order 17: refund", &"k".repeat(255)] {
+            assert!(good.parse::<IdempotencyKey>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "a\tb", "é", &"k".repeat(256)] {
+            assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn entry_ids_are_a_currency_and_a_number() {
+        assert_eq!("USD-12".parse::<EntryId>().unwrap().to_string(), "USD-12");
+        for bad in ["", "USD", "USD-", "USD-0", "USD-01", "USD-x", "usd-1", "-1", "USD-1-2", "USD-99999999999999999999"] {
+            assert!(bad.parse::<EntryId>().is_err(), "{bad:?}");
+        }
+    }
+}

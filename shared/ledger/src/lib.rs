@@ -1,0 +1,32 @@
+//! The rules of store credit, as pure functions of account, policy, command and time.
+//!
+//! It does no I/O, has no clock, makes no random number, knows neither HTTP nor DynamoDB, and uses no float. A rule
+//! answers with what changes, or with the [`Refusal`] that says why nothing does; it never changes its arguments.
+
+mod account;
+mod entry;
+mod expire;
+mod grant;
+mod ids;
+mod money;
+mod policy;
+mod redeem;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod topup;
+
+pub use account::{Account, Category, Lifetime, Lot, MAX_OPEN_LOTS, Role};
+pub use entry::{
+    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT, Seal, Unreadable,
+    Written,
+};
+pub use expire::{Sweep, expire};
+pub use grant::{Grant, LotExpiry, grant};
+pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, Label, Note, TopupId};
+pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
+pub use policy::{ConsumptionOrder, ExpiryDays, Limits, Policy, UsageBase, UsageLimit, Zone};
+pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, quote, redeem};
+pub use refusal::Refusal;
+pub use topup::{Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup};

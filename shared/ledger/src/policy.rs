@@ -1,0 +1,301 @@
+//! The rules in force for an account, as the merchant writes them in the settings.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Category, Currency, Label, Money,
+    money::{Amount, AmountError, Percent},
+    text::words,
+};
+
+/// Longest life that `expiry_days` may give: a hundred years.
+const MAX_EXPIRY_DAYS: u16 = 36_500;
+
+words! {
+    /// Which lots spending takes first.
+    pub enum ConsumptionOrder {
+        /// Oldest first.
+        Fifo = "fifo",
+        /// Soonest expiry first, never-expiring last, then oldest.
+        ExpiringFirst = "expiring_first",
+    }
+}
+
+words! {
+    /// What a usage limit is a part of.
+    pub enum UsageBase {
+        /// The order's lines before the store credit's own.
+        PrecedingLines = "preceding_lines",
+        /// The `sub_total` line alone.
+        SubtotalOnly = "subtotal_only",
+    }
+}
+
+/// The rules in force, every one of them with a default (contract, section 4, "Settings").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// The currency of calls that name none.
+    pub currency: Currency,
+    /// Where the store's days end.
+    pub time_zone: Zone,
+    /// Whether credit can be spent at all.
+    pub enabled: bool,
+    /// Which lots spending takes first.
+    pub consumption_order: ConsumptionOrder,
+    /// The most of an order's base that credit may pay; `None` is no cap.
+    pub usage_limit: Option<UsageLimit>,
+    /// What the usage limit is a part of.
+    pub usage_base: UsageBase,
+    /// The store credit's own place among an order's lines.
+    pub sort_order: i64,
+    /// The base from which an order can use credit at all.
+    pub activation_total: Limits,
+    /// No credit from the shop or the customer may lift the balance above it.
+    pub balance_limit: Limits,
+    /// The most that one redemption may take.
+    pub transaction_limit: Limits,
+    /// The least that one top-up may ask for.
+    pub topup_min: Limits,
+    /// The most that one top-up may ask for.
+    pub topup_max: Limits,
+    /// The most that balance, pending requests and one more may come to.
+    pub topup_limit: Limits,
+    /// The payment methods that top-ups may use; `None` is any.
+    pub topup_methods: Option<Vec<Label>>,
+    /// Days from the day of the credit after which it expires; `None` is never.
+    pub expiry_days: Option<ExpiryDays>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            currency: Currency::USD,
+            time_zone: Zone::utc(),
+            enabled: true,
+            consumption_order: ConsumptionOrder::Fifo,
+            usage_limit: None,
+            usage_base: UsageBase::PrecedingLines,
+            sort_order: 9,
+            activation_total: Limits::default(),
+            balance_limit: Limits::default(),
+            transaction_limit: Limits::default(),
+            topup_min: Limits::default(),
+            topup_max: Limits::default(),
+            topup_limit: Limits::default(),
+            topup_methods: None,
+            expiry_days: None,
+        }
+    }
+}
+
+impl Policy {
+    /// When credit of this category that comes `at` this moment expires: at the end of a day, in the store's zone.
+    pub fn expiry(&self, category: Category, at: Timestamp) -> Option<Timestamp> {
+        let days = self.expiry_days.as_ref()?.of(category)?;
+        let day = at.to_zoned(self.time_zone.zone.clone()).date();
+        let last = day.checked_add(jiff::Span::new().days(i64::from(days))).ok()?;
+        self.time_zone.end_of(last)
+    }
+}
+
+/// The most of an order's base that credit may pay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "maximum", rename_all = "snake_case", deny_unknown_fields)]
+pub enum UsageLimit {
+    /// A share of the base, rounded toward zero.
+    Percent(Percent),
+    /// An amount by currency; a currency without one has no cap.
+    Fixed(Limits),
+}
+
+/// An amount by currency; a currency without one has no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Option<BTreeMap<Currency, Amount>>", into = "Option<BTreeMap<Currency, String>>")]
+pub struct Limits(BTreeMap<Currency, Money>);
+
+impl Limits {
+    /// The limit in this currency, if there is one.
+    pub fn of(&self, currency: Currency) -> Option<Money> {
+        self.0.get(&currency).copied()
+    }
+}
+
+impl TryFrom<Option<BTreeMap<Currency, Amount>>> for Limits {
+    type Error = AmountError;
+
+    fn try_from(limits: Option<BTreeMap<Currency, Amount>>) -> Result<Self, AmountError> {
+        let exact = |(currency, amount): (Currency, Amount)| Ok((currency, amount.of(currency)?));
+        limits.unwrap_or_default().into_iter().map(exact).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<Limits> for Option<BTreeMap<Currency, String>> {
+    fn from(Limits(limits): Limits) -> Self {
+        let texts = |(currency, money): (Currency, Money)| (currency, money.to_string());
+        (!limits.is_empty()).then(|| limits.into_iter().map(texts).collect())
+    }
+}
+
+/// Days after which credit expires, for all of it or by category.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "must be null, a number of days from 1 to 36500, or such a number by category, as {\"promotional\": 90}"
+)]
+pub enum ExpiryDays {
+    /// One number for all credit.
+    All(Days),
+    /// A number by category; a category without one never expires.
+    ByCategory(BTreeMap<Category, Days>),
+}
+
+impl ExpiryDays {
+    fn of(&self, category: Category) -> Option<u16> {
+        match self {
+            Self::All(days) => Some(days.0),
+            Self::ByCategory(by_category) => by_category.get(&category).map(|days| days.0),
+        }
+    }
+}
+
+/// A number of days from 1 to 36500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct Days(u16);
+
+impl TryFrom<u16> for Days {
+    type Error = &'static str;
+
+    fn try_from(days: u16) -> Result<Self, Self::Error> {
+        if (1..=MAX_EXPIRY_DAYS).contains(&days) { Ok(Self(days)) } else { Err("must be 1 to 36500 days") }
+    }
+}
+
+/// A time zone of the IANA database, such as `Europe/Paris`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone {
+    name: String,
+    zone: TimeZone,
+}
+
+/// A text names no time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a time zone of the IANA database, such as \"Europe/Paris\" or \"UTC\"")]
+pub struct UnknownZone;
+
+impl Zone {
+    /// Coordinated universal time.
+    pub fn utc() -> Self {
+        Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+
+    /// The moment at which this day ends here and the next begins; `None` beyond the calendar.
+    pub fn end_of(&self, day: Date) -> Option<Timestamp> {
+        Some(day.tomorrow().ok()?.to_zoned(self.zone.clone()).ok()?.timestamp())
+    }
+}
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        // The database spells its names its own way: "utc" is answered as "UTC".
+        let zone = TimeZone::get(name).map_err(|_| UnknownZone)?;
+        let name = zone.iana_name().ok_or(UnknownZone)?.to_owned();
+        Ok(Self { name, zone })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(document: &str, expected: Result<(), &str>) {
+        let read = serde_json::from_str::<Policy>(document).map(|_| ()).map_err(|error| error.to_string());
+        match (read, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => assert!(error.contains(part), "{document}: {error}"),
+            (read, _) => panic!("{document}: {read:?}"),
+        }
+    }
+
+    #[test]
+    fn a_policy_says_only_what_the_contract_knows() {
+        check("{}", Ok(()));
+        check(r#"{"usage_limit": {"type": "percent", "maximum": "25"}}"#, Ok(()));
+        check(r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "50.00", "JPY": "5000"}}}"#, Ok(()));
+        check(r#"{"usage_limit": null, "activation_total": null, "expiry_days": null}"#, Ok(()));
+        check(r#"{"expiry_days": 365}"#, Ok(()));
+        check(r#"{"expiry_days": {"promotional": 90, "goodwill": 90}}"#, Ok(()));
+        check(r#"{"usage": null}"#, Err("unknown field"));
+        check(r#"{"usage_limit": {"type": "percent", "maximum": 25}}"#, Err("a string"));
+        check(r#"{"usage_limit": {"type": "percent", "maximum": "101"}}"#, Err("at most \"100\""));
+        check(r#"{"activation_total": {"USD": "0.001"}}"#, Err("at most 2 decimals"));
+        check(r#"{"activation_total": {"XXY": "1"}}"#, Err("not a currency"));
+        check(r#"{"expiry_days": 0}"#, Err("must be null, a number of days"));
+        check(r#"{"expiry_days": -1}"#, Err("must be null, a number of days"));
+        check(r#"{"time_zone": "Mars/Olympus"}"#, Err("IANA"));
+        check(r#"{"currency": "usd"}"#, Err("three capital letters"));
+    }
+
+    #[test]
+    fn a_policy_reads_back_as_it_was_written() {
+        let document = r#"{"currency":"EUR","time_zone":"Europe/Paris","enabled":true,"consumption_order":"expiring_first",
+            "usage_limit":{"type":"fixed","maximum":{"EUR":"5"}},"activation_total":{"JPY":"100"},"expiry_days":{"paid":3}}"#;
+        let policy: Policy = serde_json::from_str(document).unwrap();
+        let written = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&written).unwrap(), policy);
+        assert!(written.contains(r#""EUR":"5.00""#), "{written}");
+        assert!(written.contains(r#""balance_limit":null"#), "{written}");
+    }
+
+    #[test]
+    fn days_end_where_the_store_is() {
+        let end = |zone: &str, day: &str| {
+            zone.parse::<Zone>().unwrap().end_of(day.parse().unwrap()).unwrap().to_string()
+        };
+        assert_eq!(end("UTC", "2026-12-31"), "2027-01-01T00:00:00Z");
+        assert_eq!(end("Pacific/Kiritimati", "2026-12-31"), "2026-12-31T10:00:00Z");
+        assert_eq!(end("America/New_York", "2026-12-31"), "2027-01-01T05:00:00Z");
+        // The clocks go forward on 29 March 2026 in Paris: that day has 23 hours.
+        assert_eq!(end("Europe/Paris", "2026-03-28"), "2026-03-28T23:00:00Z");
+        assert_eq!(end("Europe/Paris", "2026-03-29"), "2026-03-29T22:00:00Z");
+        // In Beirut they go forward at midnight: 29 March 2026 begins at one o'clock.
+        assert_eq!(end("Asia/Beirut", "2026-03-28"), "2026-03-28T22:00:00Z");
+    }
+
+    #[test]
+    fn expiry_counts_from_the_day_of_the_credit() {
+        let policy = |days: &str, zone: &str| -> Policy {
+            serde_json::from_str(&format!(r#"{{"expiry_days": {days}, "time_zone": "{zone}"}}"#)).unwrap()
+        };
+        let expiry = |policy: Policy, category, at: &str| {
+            policy.expiry(category, at.parse().unwrap()).map(|at| at.to_string())
+        };
+        let at = "2026-01-01T12:00:00Z";
+        assert_eq!(expiry(policy("15", "UTC"), Category::Paid, at).as_deref(), Some("2026-01-17T00:00:00Z"));
+        // In Auckland it is 2 January by then.
+        assert_eq!(expiry(policy("15", "Pacific/Auckland"), Category::Paid, at).as_deref(), Some("2026-01-17T11:00:00Z"));
+        let by_category = policy(r#"{"promotional": 1}"#, "UTC");
+        assert_eq!(expiry(by_category.clone(), Category::Promotional, at).as_deref(), Some("2026-01-03T00:00:00Z"));
+        assert_eq!(expiry(by_category, Category::Paid, at), None);
+        assert_eq!(expiry(policy("null", "UTC"), Category::Paid, at), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a rule lets nothing happen.
+
+use crate::{AmountError, Money, OutOfRange, TopupStatus};
+
+/// Why a rule lets nothing happen, with the numbers that tell the caller what would be possible.
+///
+/// The rules are asked in the order of these variants, so that a request with two faults always gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A value that only shows to be wrong beside others, such as one with more decimals than its currency has.
+    #[error("{field} {message}")]
+    Invalid {
+        /// Where it stands in the request's body.
+        field: String,
+        /// What would be right.
+        message: String,
+    },
+    /// The request was resolved before.
+    #[error("the top-up is {status}, and only a pending one can be resolved")]
+    TopupNotPending {
+        /// What became of it.
+        status: TopupStatus,
+    },
+    /// Whoever asked for a top-up would approve it.
+    #[error("whoever requested a top-up cannot approve it")]
+    SelfApproval,
+    /// The store's credit is switched off.
+    #[error("store credit is switched off in the settings")]
+    CreditDisabled,
+    /// The order holds a credit product.
+    #[error("an order that holds a credit product cannot be paid with credit")]
+    CreditProductNotPayable,
+    /// The order is too small to use credit.
+    #[error("the order's base of {base} is below {activation_total}, from which credit can be used")]
+    ActivationTotalNotReached {
+        /// The base from which it could.
+        activation_total: Money,
+        /// The order's base.
+        base: Money,
+    },
+    /// More than the order comes to.
+    #[error("the order comes to {order_total}")]
+    ExceedsOrderTotal {
+        /// What it comes to.
+        order_total: Money,
+    },
+    /// More than the usage limit allows of this order.
+    #[error("at most {maximum} of this order can be paid with credit")]
+    UsageLimitExceeded {
+        /// What it allows.
+        maximum: Money,
+    },
+    /// More than one redemption may take.
+    #[error("one redemption can take at most {limit}")]
+    TransactionLimitExceeded {
+        /// What it may take.
+        limit: Money,
+    },
+    /// More than the account can spend now.
+    #[error("{available} is available")]
+    InsufficientCredit {
+        /// What it can spend.
+        available: Money,
+    },
+    /// The expiry is not after now.
+    #[error("the expiry must be in the future")]
+    ExpiryInPast,
+    /// Top-ups by this method are not taken.
+    #[error("top-ups are taken by {}", if allowed.is_empty() { "no method" } else { allowed })]
+    PaymentMethodNotAllowed {
+        /// By which they are, comma-separated.
+        allowed: String,
+    },
+    /// Less than one top-up may ask for.
+    #[error("one top-up must be at least {minimum}")]
+    TopupBelowMinimum {
+        /// The least.
+        minimum: Money,
+    },
+    /// More than one top-up may ask for.
+    #[error("one top-up can be at most {maximum}")]
+    TopupAboveMaximum {
+        /// The most.
+        maximum: Money,
+    },
+    /// Balance, pending requests and this one would come to more than allowed.
+    #[error("balance, pending top-ups and this one can come to at most {limit}")]
+    TopupLimitExceeded {
+        /// What they may come to.
+        limit: Money,
+    },
+    /// The balance would rise above its limit.
+    #[error("the balance can be at most {limit}")]
+    BalanceLimitExceeded {
+        /// How high it may rise.
+        limit: Money,
+    },
+    /// The account's stored item would grow without bound.
+    #[error("the account holds as many open lots as it can; spend, expire or join some first")]
+    TooManyLots,
+    /// An exact result does not fit: only sums of amounts beyond all trade get here.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
+
+impl Refusal {
+    /// The refusal of an amount that stands in `field`.
+    pub(crate) fn amount(field: impl Into<String>) -> impl FnOnce(AmountError) -> Self {
+        let field = field.into();
+        move |error| Self::Invalid { field, message: error.to_string() }
+    }
+}

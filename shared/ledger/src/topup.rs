@@ -1,0 +1,206 @@
+//! Asking for credit against payment, and what becomes of the request.
+
+use jiff::Timestamp;
+
+use crate::{
+    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, OutOfRange, Payment,
+    Policy, Refusal, TopupId, text::words,
+};
+
+words! {
+    /// What became of a top-up request.
+    pub enum TopupStatus {
+        /// It waits.
+        Pending = "pending",
+        /// It was credited.
+        Approved = "approved",
+        /// The merchant said no.
+        Rejected = "rejected",
+        /// Whoever asked took it back.
+        Cancelled = "cancelled",
+    }
+}
+
+/// What a top-up asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopupRequest {
+    /// How much, in the account's currency.
+    pub amount: Amount,
+    /// How the money comes in.
+    pub payment: Payment,
+    /// The caller's own reference.
+    pub reference: Option<Label>,
+}
+
+/// One request, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topup {
+    /// Its id.
+    pub id: TopupId,
+    /// How much was asked for.
+    pub amount: Money,
+    /// How the money comes in.
+    pub payment: Payment,
+    /// The caller's own reference.
+    pub reference: Option<Label>,
+    /// What became of it.
+    pub status: TopupStatus,
+    /// Who asked.
+    pub requested_by: Actor,
+    /// When.
+    pub requested_at: Timestamp,
+    /// Set once it is no longer pending.
+    pub resolution: Option<Resolution>,
+}
+
+/// How a top-up request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Who ended it.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What was credited, if it was approved.
+    pub credited: Option<(Money, EntryId)>,
+    /// Why it was rejected.
+    pub reason: Option<Note>,
+}
+
+/// Takes a request for credit; it waits for approval.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for an amount that is zero or too precise; then
+/// [`Refusal::PaymentMethodNotAllowed`], and the top-up's and the balance's limits in the order of the variants.
+pub fn request_topup(
+    account: &Account,
+    policy: &Policy,
+    request: &TopupRequest,
+    id: TopupId,
+    by: Actor,
+    at: Timestamp,
+) -> Result<(Account, Topup), Refusal> {
+    let amount = request.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
+    check_limits(account, policy, &request.payment, amount)?;
+
+    let mut account = account.clone();
+    account.pending = account.pending.plus(amount)?;
+    let topup = Topup {
+        id,
+        amount,
+        payment: request.payment.clone(),
+        reference: request.reference.clone(),
+        status: TopupStatus::Pending,
+        requested_by: by,
+        requested_at: at,
+        resolution: None,
+    };
+    Ok((account, topup))
+}
+
+/// Credits a pending request with what was really paid: `amount`, or all that was asked for.
+///
+/// # Errors
+/// [`Refusal::TopupNotPending`], [`Refusal::SelfApproval`], [`Refusal::Invalid`] for an amount above the request; then
+/// the limits, as they stand now.
+pub fn approve(
+    account: &Account,
+    policy: &Policy,
+    topup: &Topup,
+    amount: Option<Amount>,
+    by: Actor,
+    at: Timestamp,
+) -> Result<(Change, Topup), Refusal> {
+    let mut account = settle(account, topup)?;
+    if by == topup.requested_by {
+        return Err(Refusal::SelfApproval);
+    }
+    let amount = match amount {
+        None => topup.amount,
+        Some(amount) => amount.positive(account.currency).map_err(Refusal::amount("amount"))?,
+    };
+    if amount > topup.amount {
+        let message = format!("must be at most {}, as was requested", topup.amount);
+        return Err(Refusal::Invalid { field: "amount".to_owned(), message });
+    }
+    check_limits(&account, policy, &topup.payment, amount)?;
+
+    account.lifetime.topped_up = account.lifetime.topped_up.plus(amount)?;
+    let origin = Origin {
+        category: Category::Paid,
+        source: topup.requested_by.role,
+        granted_at: at,
+        expires_at: policy.expiry(Category::Paid, at),
+    };
+    let line = Line {
+        payment: Some(topup.payment.clone()),
+        reference: topup.reference.clone(),
+        topup: Some(topup.id.clone()),
+        ..Line::new(EntryType::Topup, amount)
+    };
+    let entry = account.id(account.number.checked_add(1).ok_or(OutOfRange)?);
+    let change = account.credit(policy, line, origin)?;
+    let resolution = Resolution { by, at, credited: Some((amount, entry)), reason: None };
+    Ok((change, Topup { status: TopupStatus::Approved, resolution: Some(resolution), ..topup.clone() }))
+}
+
+/// Refuses a pending request, with a reason.
+///
+/// # Errors
+/// [`Refusal::TopupNotPending`].
+pub fn reject(
+    account: &Account,
+    topup: &Topup,
+    reason: Note,
+    by: Actor,
+    at: Timestamp,
+) -> Result<(Account, Topup), Refusal> {
+    let resolution = Resolution { by, at, credited: None, reason: Some(reason) };
+    let account = settle(account, topup)?;
+    Ok((account, Topup { status: TopupStatus::Rejected, resolution: Some(resolution), ..topup.clone() }))
+}
+
+/// Takes a pending request back.
+///
+/// # Errors
+/// [`Refusal::TopupNotPending`].
+pub fn cancel(account: &Account, topup: &Topup, by: Actor, at: Timestamp) -> Result<(Account, Topup), Refusal> {
+    let resolution = Resolution { by, at, credited: None, reason: None };
+    let account = settle(account, topup)?;
+    Ok((account, Topup { status: TopupStatus::Cancelled, resolution: Some(resolution), ..topup.clone() }))
+}
+
+/// The account for which this request no longer waits.
+fn settle(account: &Account, topup: &Topup) -> Result<Account, Refusal> {
+    if topup.status != TopupStatus::Pending {
+        return Err(Refusal::TopupNotPending { status: topup.status });
+    }
+    let mut account = account.clone();
+    account.pending = account.pending.minus(topup.amount)?;
+    Ok(account)
+}
+
+/// What holds for a top-up when it is asked for and again when it is approved. `account.pending` is without it.
+fn check_limits(account: &Account, policy: &Policy, payment: &Payment, amount: Money) -> Result<(), Refusal> {
+    let currency = account.currency;
+    if let Some(allowed) = &policy.topup_methods
+        && !allowed.contains(&payment.method)
+    {
+        let allowed = allowed.iter().map(Label::as_str).collect::<Vec<_>>().join(", ");
+        return Err(Refusal::PaymentMethodNotAllowed { allowed });
+    }
+    if let Some(minimum) = policy.topup_min.of(currency).filter(|minimum| amount < *minimum) {
+        return Err(Refusal::TopupBelowMinimum { minimum });
+    }
+    if let Some(maximum) = policy.topup_max.of(currency).filter(|maximum| amount > *maximum) {
+        return Err(Refusal::TopupAboveMaximum { maximum });
+    }
+    let balance = account.balance()?.plus(amount)?;
+    let with_pending = balance.plus(account.pending)?;
+    if let Some(limit) = policy.topup_limit.of(currency).filter(|limit| with_pending > *limit) {
+        return Err(Refusal::TopupLimitExceeded { limit });
+    }
+    if let Some(limit) = policy.balance_limit.of(currency).filter(|limit| balance > *limit) {
+        return Err(Refusal::BalanceLimitExceeded { limit });
+    }
+    Ok(())
+}
