@@ -21,12 +21,16 @@ pub struct CustomerId(String);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Names one top-up request: 22 characters of base64url, from the customer and the key that asked for it.
+/// Names one top-up request, such as `USD-3q2-7wAAAAAAAAAAAAAAAA`: its currency, and 22 characters of base64url.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopupId(String);
+pub struct TopupId {
+    /// The currency that was asked for.
+    pub currency: Currency,
+    digest: String,
+}
 
-/// Characters of a [`TopupId`]: 128 bits in base64url.
-const TOPUP_ID: usize = 22;
+/// Characters of a [`TopupId`] after its currency: 128 bits in base64url.
+const TOPUP_DIGEST: usize = 22;
 
 /// A short text of one line: a reference, an order's id, a payment method. 1 to 128 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,11 +85,6 @@ text_id!(
     "must be 1 to 255 printable ASCII characters"
 );
 text_id!(
-    TopupId,
-    |text| text.len() == TOPUP_ID && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
-    "must be the 22 characters that the top-up's request was answered with"
-);
-text_id!(
     Label,
     |text| (1..=MAX_LABEL).contains(&text.chars().count()) && !text.chars().any(char::is_control),
     "must be 1 to 128 characters without control characters"
@@ -98,6 +97,45 @@ text_id!(
     },
     "must be 1 to 500 characters without control characters but line ends and tabs"
 );
+
+/// A text is no [`TopupId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the id that the top-up's request was answered with")]
+pub struct InvalidTopupId;
+
+impl TopupId {
+    /// The request for this currency that was made under the key of this digest.
+    ///
+    /// # Errors
+    /// [`InvalidTopupId`] when the digest is not 22 characters of base64url.
+    pub fn new(currency: Currency, digest: &str) -> Result<Self, InvalidTopupId> {
+        let admitted = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if digest.len() != TOPUP_DIGEST || !digest.bytes().all(admitted) {
+            return Err(InvalidTopupId);
+        }
+        Ok(Self { currency, digest: digest.to_owned() })
+    }
+
+    /// The digest of the key under which it was asked for.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+impl FromStr for TopupId {
+    type Err = InvalidTopupId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTopupId> {
+        let (currency, digest) = text.split_once('-').ok_or(InvalidTopupId)?;
+        Self::new(currency.parse().map_err(|_| InvalidTopupId)?, digest)
+    }
+}
+
+impl fmt::Display for TopupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.currency, self.digest)
+    }
+}
 
 /// One line of an account's ledger, such as `USD-12`; a lot has the id of the entry that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -24,7 +24,7 @@ pub use entry::{
 };
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
-pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, Label, Note, TopupId};
+pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, Note, TopupId};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{ConsumptionOrder, ExpiryDays, Limits, Policy, UsageBase, UsageLimit, Zone};
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, quote, redeem};

@@ -66,6 +66,13 @@ pub struct Resolution {
     pub reason: Option<Note>,
 }
 
+impl Topup {
+    /// The request as it was made, whatever became of it since.
+    pub fn as_requested(&self) -> Self {
+        Self { status: TopupStatus::Pending, resolution: None, ..self.clone() }
+    }
+}
+
 /// Takes a request for credit; it waits for approval.
 ///
 /// # Errors

@@ -1,0 +1,321 @@
+//! Entries: their numbers, their chain of hashes, and what is stored of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{account, actor, day, goodwill, order, policy, seal, sealing, spend, usd};
+use crate::{
+    Account, Category, Change, Entry, EntryType, Grant, Hash, LotExpiry, Order, Payment, PaymentMode, Policy, Role, Seal, Sweep,
+    TopupRequest, Written,
+};
+
+/// The contents of [`history`] as version 1 stores them, each with its SHA-256. What was stored once is never written
+/// anew: where a test says that these are no longer read, it is the code that is wrong.
+const STORED: [(&str, &str); 4] = [
+    (
+        concat!(
+            r#"{"actor":["admin","key-1"],"allocations":[[1,"25.00",null]],"amount":"25.00","#,
+            r#""at":"2026-01-01T00:00:00Z","available":"25.00","balance":"25.00","category":"refund","#,
+            r#""currency":"USD","customer":"alice@example.com","expires_at":"2027-01-01T00:00:00Z","#,
+            r#""held":"0.00","#,
+            r#""internal_note":"25a3c623c02b1cf7c87a8968e5b3cba51174a424a7f6c51e67315253298366d2","#,
+            r#""note":"fe89290b42c90b681f5c11aa16ce1def98cfa57b310b6fa68cd58317010ef127","number":1,"#,
+            r#""payment":{"method":"cash","mode":"offline","reference":"R-17"},"policy":3,"#,
+            r#""prev":"0000000000000000000000000000000000000000000000000000000000000000","#,
+            r#""reference":"order-1001","type":"grant","v":1}"#,
+        ),
+        "4204b39186ffef3d4d600125a3ac834e2a64ab5da6b4b054e411f294c4d88dc6",
+    ),
+    (
+        concat!(
+            r#"{"actor":["admin","key-1"],"allocations":[[2,"50.00",null]],"amount":"50.00","#,
+            r#""at":"2026-01-03T00:00:00Z","available":"75.00","balance":"75.00","category":"paid","#,
+            r#""currency":"USD","customer":"alice@example.com","expires_at":"2026-01-19T00:00:00Z","#,
+            r#""held":"0.00","number":2,"payment":{"method":"stripe","mode":"online","#,
+            r#""reference":"pi_123"},"policy":3,"#,
+            r#""prev":"4204b39186ffef3d4d600125a3ac834e2a64ab5da6b4b054e411f294c4d88dc6","#,
+            r#""reference":"cart-9","topup":"USD-3q2-7wAAAAAAAAAAAAAAAA","type":"topup","v":1}"#,
+        ),
+        "f65de1cf4ef56c293ffbd35db5ca311b985f35a8906c09b2fb18c0ea1c9e151e",
+    ),
+    (
+        concat!(
+            r#"{"actor":["admin","key-1"],"#,
+            r#""allocations":[[1,"25.00",["refund","store","2026-01-01T00:00:00Z","2027-01-01T00:00:00Z"]],[2,"35.00",null]],"#,
+            r#""amount":"-60.00","at":"2026-01-04T00:00:00Z","available":"15.00","balance":"15.00","#,
+            r#""currency":"USD","customer":"alice@example.com","held":"0.00","number":3,"#,
+            r#""order":{"base":"60.00","bound_by":"requested","id":"1002","total":"65.00"},"policy":3,"#,
+            r#""prev":"f65de1cf4ef56c293ffbd35db5ca311b985f35a8906c09b2fb18c0ea1c9e151e","type":"redeem","#,
+            r#""v":1}"#,
+        ),
+        "5831b8fb295bf115bd8dc771a781dd05401af4e3726563db9119b6326496da5c",
+    ),
+    (
+        concat!(
+            r#"{"actor":["admin","key-1"],"allocations":[[2,"15.00",null]],"amount":"-15.00","#,
+            r#""at":"2026-01-31T00:00:00Z","available":"0.00","balance":"0.00","currency":"USD","#,
+            r#""customer":"alice@example.com","held":"0.00","number":4,"policy":3,"#,
+            r#""prev":"5831b8fb295bf115bd8dc771a781dd05401af4e3726563db9119b6326496da5c","type":"expire","#,
+            r#""v":1}"#,
+        ),
+        "9059c2542aa4918244222c4fcf476352c291ed63ac1d3b753253f8a36ee78300",
+    ),
+];
+
+/// One entry of each type, with all that such an entry can say, and the account after them.
+fn history() -> (Account, Vec<(Entry, String)>) {
+    let mut entries = Vec::new();
+    let mut commit = |change: Change, number: i8| {
+        let (account, entry, content) = change.seal(sealing(day(number))).unwrap();
+        entries.push((entry, content));
+        account
+    };
+    let payment = |mode, method: &str, reference: &str| Payment {
+        mode,
+        method: method.parse().unwrap(),
+        reference: Some(reference.parse().unwrap()),
+    };
+    let rules = policy(r#"{"expiry_days": 15}"#);
+
+    let grant = Grant {
+        category: Category::Refund,
+        expiry: Some(LotExpiry::EndOf("2026-12-31".parse().unwrap())),
+        payment: Some(payment(PaymentMode::Offline, "cash", "R-17")),
+        reference: Some("order-1001".parse().unwrap()),
+        note: Some("for the broken cup".parse().unwrap()),
+        internal_note: Some("third time, \"really\"\n\u{e9}".parse().unwrap()),
+        ..goodwill("25.00")
+    };
+    let account = Account::new("alice@example.com".parse().unwrap(), crate::Currency::USD);
+    let account = commit(crate::grant(&account, &rules, &grant, Role::Store, day(1)).unwrap(), 1);
+
+    let request = TopupRequest {
+        amount: "50".parse().unwrap(),
+        payment: payment(PaymentMode::Online, "stripe", "pi_123"),
+        reference: Some("cart-9".parse().unwrap()),
+    };
+    let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
+    let (account, topup) =
+        crate::request_topup(&account, &rules, &request, id, actor(Role::Customer, "alice"), day(2)).unwrap();
+    let (change, _) = crate::approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(3)).unwrap();
+    let account = commit(change, 3);
+
+    let order = order(&[("sub_total", "70.00", 1), ("coupon", "-10.00", 2), ("shipping", "5.00", 10)]);
+    let amount = Some("60.00".parse().unwrap());
+    let account =
+        commit(crate::redeem(&account, &rules, &"1002".parse().unwrap(), &order, amount, day(4)).unwrap(), 4);
+
+    let Sweep::Due(change) = crate::expire(&account, day(31)).unwrap() else { panic!("nothing is due") };
+    let account = commit(*change, 31);
+    (account, entries)
+}
+
+fn read(content: &str) -> Result<Entry, crate::Unreadable> {
+    Entry::read(content, Hash::of(content.as_bytes()), None, None)
+}
+
+/// What was written in the entry's free texts.
+fn written(entry: &Entry) -> (Option<Written>, Option<Written>) {
+    let written = |text: &Option<crate::FreeText>| text.as_ref().and_then(|text| text.written.clone());
+    (written(&entry.note), written(&entry.internal_note))
+}
+
+#[test]
+fn entries_count_from_one_and_each_holds_the_hash_of_the_one_before() {
+    let (account, entries) = history();
+    let mut before = Hash::ZERO;
+    for (number, (entry, content)) in (1..).zip(&entries) {
+        assert_eq!((entry.number, entry.prev_hash), (number, before));
+        assert_eq!(entry.hash, Hash::of(content.as_bytes()));
+        assert_eq!(entry.id().to_string(), format!("USD-{number}"));
+        before = entry.hash;
+    }
+    assert_eq!((account.number, account.hash, account.at), (4, before, day(31)));
+}
+
+#[test]
+fn an_entry_says_who_did_it_and_when_and_under_which_settings() {
+    let change = crate::grant(&account(&[]), &Policy::default(), &goodwill("5"), Role::Store, day(1)).unwrap();
+    let by = actor(Role::Store, "key-2");
+    let (_, entry, _) =
+        change.seal(Seal { actor: by.clone(), policy_version: 12, ..sealing(day(1)) }).unwrap();
+    assert_eq!((entry.actor, entry.at, entry.policy_version), (by, day(1), 12));
+}
+
+#[test]
+fn the_balance_counts_what_has_expired_until_that_is_booked() {
+    let lots = account(&[(1, "10", Some(5)), (1, "20", None)]);
+    let after = |at| {
+        let change = crate::grant(&lots, &Policy::default(), &goodwill("1"), Role::Store, at).unwrap();
+        let (_, entry) = seal(change, at);
+        (entry.balance_after, entry.available_after, entry.held_after)
+    };
+    assert_eq!(after(day(4)), (usd("31"), usd("31"), usd("0")));
+    assert_eq!(after(day(5)), (usd("31"), usd("21"), usd("0")));
+}
+
+#[test]
+fn a_content_is_json_without_spaces_whose_keys_stand_in_alphabetical_order() {
+    fn sorted(value: Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let fields: BTreeMap<_, _> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+                fields.into_iter().collect()
+            }
+            Value::Array(parts) => parts.into_iter().map(sorted).collect(),
+            value => value,
+        }
+    }
+    for (_, content) in history().1 {
+        assert_eq!(sorted(serde_json::from_str(&content).unwrap()).to_string(), content);
+    }
+}
+
+#[test]
+fn entries_of_every_type_read_back_as_they_were_sealed() {
+    for (entry, content) in history().1 {
+        let (note, internal_note) = written(&entry);
+        assert_eq!(Entry::read(&content, entry.hash, note, internal_note), Ok(entry));
+    }
+}
+
+#[test]
+fn entries_read_back_in_any_currency_and_of_any_size() {
+    for (code, amount) in [("JPY", "999999999999"), ("BHD", "999999999999.999"), ("USD", "0.01")] {
+        let mut account = super::account_in(code, &[]);
+        for number in 1..=3 {
+            let change = crate::grant(&account, &Policy::default(), &goodwill(amount), Role::Store, day(1)).unwrap();
+            let (after, entry) = seal(change, day(1));
+            let content = entry.content().unwrap();
+            assert_eq!(Entry::read(&content, entry.hash, None, None), Ok(entry), "grant {number} of {amount} {code}");
+            account = after;
+        }
+    }
+}
+
+#[test]
+fn what_version_1_stored_is_still_read_and_still_written() {
+    let (_, entries) = history();
+    assert_eq!(entries.iter().map(|(entry, _)| entry.kind).collect::<Vec<_>>(), EntryType::ALL);
+    for ((entry, content), (stored, hash)) in entries.iter().zip(STORED) {
+        assert_eq!(content, stored);
+        assert_eq!(entry.hash.to_string(), hash);
+
+        let (note, internal_note) = written(entry);
+        let read = Entry::read(stored, hash.parse().unwrap(), note, internal_note).unwrap();
+        assert_eq!(&read, entry);
+        assert_eq!(Hash::of(read.content().unwrap().as_bytes()).to_string(), hash);
+    }
+}
+
+#[test]
+fn a_content_that_says_anything_else_is_unreadable() {
+    let (stored, _) = STORED[0];
+    assert!(read(stored).is_ok());
+    let changes = [
+        (r#""v":1"#, r#""v":0"#),
+        (r#""v":1"#, r#""v":2"#),
+        (r#""v":1"#, r#""v":1000"#),
+        (r#""v":1"#, r#""v":"1""#),
+        (r#","v":1"#, ""),
+        (r#","v":1"#, r#","v":1,"w":1"#),
+        (r#","v":1"#, r#","v":1,"v":1"#),
+        (r#"{"actor""#, r#"{"Actor""#),
+        (r#""mode":"offline""#, r#""mode":"offline","by":"hand""#),
+        (r#""mode":"offline""#, r#""mode":"by hand""#),
+        (r#"["admin","key-1"]"#, r#"["root","key-1"]"#),
+        (r#"["admin","key-1"]"#, r#"["admin"]"#),
+        (r#"["admin","key-1"]"#, r#"["admin","key-1","key-2"]"#),
+        (r#"[1,"25.00",null]"#, r#"[-1,"25.00",null]"#),
+        (r#"[1,"25.00",null]"#, r#"[1,25.00,null]"#),
+        (r#"[1,"25.00",null]"#, r#"[1,"25.00",null,null]"#),
+        (r#"[1,"25.00",null]"#, r#"[1,"25.00",["refund"]]"#),
+        (r#""amount":"25.00""#, r#""amount":25.00"#),
+        (r#""amount":"25.00""#, r#""amount":"25.001""#),
+        (r#""amount":"25.00""#, r#""amount":"1e3""#),
+        (r#""balance":"25.00""#, r#""balance":null"#),
+        (r#""currency":"USD""#, r#""currency":"XAU""#),
+        (r#""customer":"alice@example.com""#, r#""customer":"alice/bob""#),
+        (r#""category":"refund""#, r#""category":"gift""#),
+        (r#""type":"grant""#, r#""type":"gift""#),
+        (r#""number":1"#, r#""number":1.5"#),
+        (r#""number":1"#, r#""number":18446744073709551616"#),
+        ("2027-01-01T00:00:00Z", "2027-02-30T00:00:00Z"),
+        ("2027-01-01T00:00:00Z", "soon"),
+        (r#""prev":"0000"#, r#""prev":"000g"#),
+        (r#""prev":"0000"#, r#""prev":"00"#),
+    ];
+    for (part, other) in changes {
+        let changed = stored.replace(part, other);
+        assert_ne!(changed, stored, "{part} is not in it");
+        assert!(read(&changed).is_err(), "{part} changed to {other}");
+    }
+    for garbage in ["", "null", "[]", "{}", "1", "\"v\"", "{\"v\":1}", "\0", &"[".repeat(10_000)] {
+        assert!(read(garbage).is_err(), "{garbage}");
+    }
+    for (end, _) in stored.char_indices() {
+        assert!(read(&stored[..end]).is_err(), "cut off at {end}");
+    }
+}
+
+#[test]
+fn erasing_free_text_leaves_the_chain_whole() {
+    let (entry, content) = history().1.remove(0);
+    let erased = Entry::read(&content, entry.hash, None, None).unwrap();
+    let note = erased.note.as_ref().unwrap();
+    assert_eq!((note.text(), note.is_intact()), (None, true));
+    assert_eq!(note.digest, entry.note.as_ref().unwrap().digest);
+    assert_eq!(erased.content().unwrap(), content);
+    assert!(!content.contains("cup") && !content.contains("third time"), "{content}");
+}
+
+#[test]
+fn a_changed_text_is_seen() {
+    let (entry, content) = history().1.remove(0);
+    let (note, internal_note) = written(&entry);
+    let (note, internal_note) = (note.unwrap(), internal_note.unwrap());
+    let check = |note: Written, internal_note: Written, expected: (bool, bool)| {
+        let entry = Entry::read(&content, entry.hash, Some(note), Some(internal_note)).unwrap();
+        let intact = (entry.note.unwrap().is_intact(), entry.internal_note.unwrap().is_intact());
+        assert_eq!(intact, expected);
+    };
+    check(note.clone(), internal_note.clone(), (true, true));
+    let other = Written { text: "for the broken cups".parse().unwrap(), ..note.clone() };
+    check(other, internal_note.clone(), (false, true));
+    check(Written { salt: [8; crate::SALT], ..note.clone() }, internal_note.clone(), (false, true));
+    check(internal_note, note, (false, false));
+}
+
+#[test]
+fn a_salt_keeps_equal_texts_from_being_told_by_their_digests() {
+    let noted = |salt| {
+        let grant = Grant { note: Some("sorry".parse().unwrap()), ..goodwill("5") };
+        let change = crate::grant(&account(&[]), &Policy::default(), &grant, Role::Store, day(1)).unwrap();
+        let (_, entry, _) = change.seal(Seal { salt, ..sealing(day(1)) }).unwrap();
+        entry.note.unwrap().digest
+    };
+    assert_eq!(noted([1; crate::SALT]), noted([1; crate::SALT]));
+    assert_ne!(noted([1; crate::SALT]), noted([2; crate::SALT]));
+}
+
+#[test]
+fn a_hash_is_64_lower_case_digits() {
+    let digits = "0123456789abcdef".repeat(4);
+    assert_eq!(digits.parse::<Hash>().map(|hash| hash.to_string()), Ok(digits.clone()));
+    for bad in ["", "0", &digits[1..], &format!("{digits}00"), &digits.replace('f', "g"), &digits.to_uppercase()] {
+        assert!(bad.parse::<Hash>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_was_spent_says_on_which_order() {
+    let lots = account(&[(1, "100", None)]);
+    let Order { lines, .. } = order(&[("sub_total", "40", 1), ("shipping", "8", 10)]);
+    let order = Order { lines, contains_credit_product: false };
+    let change =
+        crate::redeem(&lots, &Policy::default(), &"1002".parse().unwrap(), &order, None, day(2)).unwrap();
+    let used = seal(change, day(2)).1.order.unwrap();
+    assert_eq!((used.id.as_str(), used.base, used.total), ("1002", usd("40"), usd("48")));
+    let _ = spend;
+}

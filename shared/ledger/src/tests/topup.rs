@@ -1,0 +1,248 @@
+//! Asking for credit against payment, and what becomes of the request.
+
+use super::{account, actor, day, policy, seal, usd};
+use crate::{
+    Account, Actor, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal, Role, Topup, TopupRequest,
+    TopupStatus, approve, cancel, reject, request_topup,
+};
+
+fn alice() -> Actor {
+    actor(Role::Customer, "alice")
+}
+
+fn staff() -> Actor {
+    actor(Role::Admin, "key-1")
+}
+
+fn request(amount: &str) -> TopupRequest {
+    TopupRequest {
+        amount: amount.parse().unwrap(),
+        payment: Payment {
+            mode: PaymentMode::Online,
+            method: "stripe".parse().unwrap(),
+            reference: Some("pi_123".parse().unwrap()),
+        },
+        reference: Some("cart-9".parse().unwrap()),
+    }
+}
+
+fn ask(account: &Account, settings: &str, amount: &str) -> Result<(Account, Topup), Refusal> {
+    let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    request_topup(account, &policy(settings), &request(amount), id, alice(), day(2))
+}
+
+/// An account of that balance for which such requests wait, the last of which is answered.
+fn asked(balance: &str, pending: &[&str]) -> (Account, Topup) {
+    let (mut account, mut last) = (account(&[(1, balance, None)]), None);
+    for amount in pending {
+        let (after, topup) = ask(&account, "{}", amount).unwrap();
+        (account, last) = (after, Some(topup));
+    }
+    (account, last.unwrap())
+}
+
+/// Whether an account of 40.00 for which 30.00 wait may ask for `amount`.
+#[track_caller]
+fn check(settings: &str, amount: &str, expected: Result<(), Refusal>) {
+    let (account, _) = asked("40.00", &["30.00"]);
+    let answer = ask(&account, settings, amount);
+    assert_eq!(answer.as_ref().map(|_| ()), expected.as_ref().map(|()| ()), "{amount} under {settings}");
+    if let Ok((after, topup)) = answer {
+        assert_eq!(after, Account { pending: usd("30.00").plus(usd(amount)).unwrap(), ..account });
+        assert_eq!((topup.amount, topup.status, topup.resolution), (usd(amount), TopupStatus::Pending, None));
+    }
+}
+
+/// What an approval of 50.00 credits to an account of 40.00 for which 30.00 more wait.
+#[track_caller]
+fn check_approval(settings: &str, amount: Option<&str>, expected: Result<&str, Refusal>) {
+    let (account, topup) = asked("40.00", &["30.00", "50.00"]);
+    let amount = amount.map(|amount| amount.parse().unwrap());
+    let approved = approve(&account, &policy(settings), &topup, amount, staff(), day(3));
+    let credited = approved.map(|(Change { account, line }, topup)| {
+        assert_eq!((topup.amount, topup.status), (usd("50.00"), TopupStatus::Approved));
+        // What was asked for no longer waits, whatever was paid of it.
+        assert_eq!(account.pending, usd("30.00"));
+        assert_eq!(account.balance(), usd("40.00").plus(line.amount));
+        line.amount
+    });
+    assert_eq!(credited, expected.map(usd), "{amount:?} under {settings}");
+}
+
+#[test]
+fn a_request_waits_and_moves_nothing() {
+    check("{}", "50.00", Ok(()));
+
+    let (_, topup) = ask(&account(&[]), "{}", "50.00").unwrap();
+    let TopupRequest { payment, reference, .. } = request("50.00");
+    assert_eq!((topup.payment, topup.reference), (payment, reference));
+    assert_eq!((topup.requested_by, topup.requested_at), (alice(), day(2)));
+}
+
+#[test]
+fn an_approval_credits_what_was_asked_for() {
+    let (account, topup) = asked("40.00", &["50.00"]);
+    let fifteen = policy(r#"{"expiry_days": {"paid": 15}}"#);
+
+    let (change, approved) = approve(&account, &fifteen, &topup, None, staff(), day(3)).unwrap();
+
+    assert_eq!(change.account.pending, usd("0"));
+    assert_eq!(change.account.lifetime.topped_up, usd("50.00"));
+    assert_eq!(change.account.lifetime.granted, usd("40.00"));
+    let lot = &change.account.lots[1];
+    let origin =
+        Origin { category: Category::Paid, source: Role::Customer, granted_at: day(3), expires_at: Some(day(19)) };
+    assert_eq!((&lot.origin, lot.remaining), (&origin, usd("50.00")));
+    assert_eq!((change.line.kind, &change.line.topup), (EntryType::Topup, &Some(topup.id)));
+    assert_eq!((&change.line.payment, &change.line.reference), (&Some(topup.payment), &topup.reference));
+    let resolution = approved.resolution.unwrap();
+    let (_, entry) = seal(change, day(3));
+    assert_eq!((entry.amount, entry.balance_after), (usd("50.00"), usd("90.00")));
+    assert_eq!(resolution.credited, Some((usd("50.00"), entry.id())));
+    assert_eq!((resolution.by, resolution.at, resolution.reason), (staff(), day(3), None));
+}
+
+#[test]
+fn an_approval_credits_what_was_paid_and_never_more_than_was_asked_for() {
+    let invalid = |message: &str| Refusal::Invalid { field: "amount".into(), message: message.into() };
+    check_approval("{}", None, Ok("50.00"));
+    check_approval("{}", Some("50"), Ok("50.00"));
+    check_approval("{}", Some("12.34"), Ok("12.34"));
+    check_approval("{}", Some("50.01"), Err(invalid("must be at most 50.00, as was requested")));
+    check_approval("{}", Some("0"), Err(invalid("must be more than zero")));
+    check_approval("{}", Some("1.001"), Err(invalid("must have at most 2 decimals, as USD has")));
+}
+
+#[test]
+fn a_request_is_resolved_once_and_only_once() {
+    let (account, topup) = asked("40.00", &["50.00"]);
+    let reason: crate::Note = "no money came".parse().unwrap();
+    let (change, approved) = approve(&account, &policy("{}"), &topup, None, staff(), day(3)).unwrap();
+    let (after_rejection, rejected) = reject(&account, &topup, reason.clone(), staff(), day(3)).unwrap();
+    let (after_cancel, cancelled) = cancel(&account, &topup, alice(), day(3)).unwrap();
+
+    let ends = [
+        (change.account, approved, TopupStatus::Approved),
+        (after_rejection, rejected, TopupStatus::Rejected),
+        (after_cancel, cancelled, TopupStatus::Cancelled),
+    ];
+    for (account, topup, status) in ends {
+        let refusal = Refusal::TopupNotPending { status };
+        assert_eq!(approve(&account, &policy("{}"), &topup, None, staff(), day(4)).unwrap_err(), refusal);
+        assert_eq!(reject(&account, &topup, reason.clone(), staff(), day(4)).unwrap_err(), refusal);
+        assert_eq!(cancel(&account, &topup, alice(), day(4)).unwrap_err(), refusal);
+    }
+}
+
+#[test]
+fn a_request_that_is_rejected_or_cancelled_credits_nothing() {
+    let (account, topup) = asked("40.00", &["30.00", "50.00"]);
+    let no_longer_waiting = Account { pending: usd("30.00"), ..account.clone() };
+
+    let (after, rejected) = reject(&account, &topup, "no money came".parse().unwrap(), staff(), day(3)).unwrap();
+    assert_eq!((after, rejected.status), (no_longer_waiting.clone(), TopupStatus::Rejected));
+    let resolution = rejected.resolution.unwrap();
+    assert_eq!((resolution.by, resolution.at, resolution.credited), (staff(), day(3), None));
+    assert_eq!(resolution.reason.as_ref().map(crate::Note::as_str), Some("no money came"));
+
+    let (after, cancelled) = cancel(&account, &topup, alice(), day(3)).unwrap();
+    assert_eq!((after, cancelled.status), (no_longer_waiting, TopupStatus::Cancelled));
+    let resolution = cancelled.resolution.unwrap();
+    assert_eq!((resolution.by, resolution.credited, resolution.reason), (alice(), None, None));
+}
+
+#[test]
+fn whoever_asked_cannot_approve() {
+    let (account, topup) = asked("40.00", &["50.00"]);
+    let by = |requested_by: Actor, approver: Actor| {
+        let topup = Topup { requested_by, ..topup.clone() };
+        approve(&account, &policy("{}"), &topup, None, approver, day(3)).map(|_| ())
+    };
+    assert_eq!(by(staff(), staff()), Err(Refusal::SelfApproval));
+    assert_eq!(by(staff(), actor(Role::Admin, "key-2")), Ok(()));
+    assert_eq!(by(alice(), staff()), Ok(()));
+}
+
+#[test]
+fn only_the_methods_that_the_policy_names_are_taken() {
+    let by = |allowed: &str| Err(Refusal::PaymentMethodNotAllowed { allowed: allowed.into() });
+    check("{}", "50.00", Ok(()));
+    check(r#"{"topup_methods": ["cash", "stripe"]}"#, "50.00", Ok(()));
+    check(r#"{"topup_methods": ["cash", "transfer"]}"#, "50.00", by("cash, transfer"));
+    check(r#"{"topup_methods": ["Stripe"]}"#, "50.00", by("Stripe"));
+    check(r#"{"topup_methods": []}"#, "50.00", by(""));
+}
+
+#[test]
+fn limits_include_the_amount_that_they_name() {
+    let minimum = r#"{"topup_min": {"USD": "10.00"}}"#;
+    check(minimum, "10.00", Ok(()));
+    check(minimum, "9.99", Err(Refusal::TopupBelowMinimum { minimum: usd("10.00") }));
+    let maximum = r#"{"topup_max": {"USD": "100.00"}}"#;
+    check(maximum, "100.00", Ok(()));
+    check(maximum, "100.01", Err(Refusal::TopupAboveMaximum { maximum: usd("100.00") }));
+    // 40.00 are there and 30.00 wait.
+    let limit = r#"{"topup_limit": {"USD": "100.00"}}"#;
+    check(limit, "30.00", Ok(()));
+    check(limit, "30.01", Err(Refusal::TopupLimitExceeded { limit: usd("100.00") }));
+    let balance = r#"{"balance_limit": {"USD": "100.00"}}"#;
+    check(balance, "60.00", Ok(()));
+    check(balance, "60.01", Err(Refusal::BalanceLimitExceeded { limit: usd("100.00") }));
+    let elsewhere = r#"{"topup_min": {"EUR": "99"}, "topup_max": {"EUR": "1"}, "topup_limit": {"EUR": "1"}}"#;
+    check(elsewhere, "50.00", Ok(()));
+}
+
+#[test]
+fn limits_are_checked_again_at_approval() {
+    // 40.00 are there, 50.00 are approved, and 30.00 more still wait.
+    let limit = r#"{"topup_limit": {"USD": "120.00"}}"#;
+    check_approval(limit, None, Ok("50.00"));
+    let tighter = r#"{"topup_limit": {"USD": "119.99"}}"#;
+    check_approval(tighter, None, Err(Refusal::TopupLimitExceeded { limit: usd("119.99") }));
+    check_approval(tighter, Some("49.99"), Ok("49.99"));
+    check_approval(r#"{"balance_limit": {"USD": "90.00"}}"#, None, Ok("50.00"));
+    let tighter = r#"{"balance_limit": {"USD": "89.99"}}"#;
+    check_approval(tighter, None, Err(Refusal::BalanceLimitExceeded { limit: usd("89.99") }));
+    let tighter = r#"{"topup_max": {"USD": "49.99"}}"#;
+    check_approval(tighter, None, Err(Refusal::TopupAboveMaximum { maximum: usd("49.99") }));
+    let tighter = r#"{"topup_min": {"USD": "50.01"}}"#;
+    check_approval(tighter, None, Err(Refusal::TopupBelowMinimum { minimum: usd("50.01") }));
+    let cash = r#"{"topup_methods": ["cash"]}"#;
+    check_approval(cash, None, Err(Refusal::PaymentMethodNotAllowed { allowed: "cash".into() }));
+}
+
+#[test]
+fn two_faults_of_a_request_always_give_the_same_answer() {
+    let limits = |methods: &str, minimum, maximum, limit| {
+        format!(
+            r#"{{"topup_methods": {methods}, "topup_min": {minimum}, "topup_max": {maximum}, "topup_limit": {limit},
+                "balance_limit": {{"USD": "50"}}}}"#
+        )
+    };
+    let (above, below) = (r#"{"USD": "90"}"#, r#"{"USD": "10"}"#);
+    let nothing = Refusal::Invalid { field: "amount".into(), message: "must be more than zero".into() };
+    check(&limits("[]", above, below, below), "0", Err(nothing));
+    check(&limits("[]", above, below, below), "20", Err(Refusal::PaymentMethodNotAllowed { allowed: String::new() }));
+    check(&limits("null", above, below, below), "20", Err(Refusal::TopupBelowMinimum { minimum: usd("90") }));
+    check(&limits("null", "null", below, below), "20", Err(Refusal::TopupAboveMaximum { maximum: usd("10") }));
+    check(&limits("null", "null", "null", below), "20", Err(Refusal::TopupLimitExceeded { limit: usd("10") }));
+    check(&limits("null", "null", "null", "null"), "20", Err(Refusal::BalanceLimitExceeded { limit: usd("50") }));
+}
+
+#[test]
+fn two_faults_of_an_approval_always_give_the_same_answer() {
+    let (account, topup) = ask(&account(&[(1, "1.00", None); MAX_OPEN_LOTS]), "{}", "50.00").unwrap();
+    let cancelled = Topup { status: TopupStatus::Cancelled, ..topup.clone() };
+    let limit = r#"{"topup_methods": ["cash"], "balance_limit": {"USD": "1"}}"#;
+    let too_much = Some("50.01".parse().unwrap());
+    let check = |settings, topup, amount, by, expected| {
+        assert_eq!(approve(&account, &policy(settings), topup, amount, by, day(3)).unwrap_err(), expected);
+    };
+    let message = "must be at most 50.00, as was requested".into();
+    check(limit, &cancelled, too_much, alice(), Refusal::TopupNotPending { status: TopupStatus::Cancelled });
+    check(limit, &topup, too_much, alice(), Refusal::SelfApproval);
+    check(limit, &topup, too_much, staff(), Refusal::Invalid { field: "amount".into(), message });
+    check(limit, &topup, None, staff(), Refusal::PaymentMethodNotAllowed { allowed: "cash".into() });
+    check(r#"{"balance_limit": {"USD": "1"}}"#, &topup, None, staff(), Refusal::BalanceLimitExceeded { limit: usd("1") });
+    check("{}", &topup, None, staff(), Refusal::TooManyLots);
+}

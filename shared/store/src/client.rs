@@ -1,0 +1,117 @@
+//! One connection to one table, made once per process.
+
+use std::{
+    env,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+};
+use ledger::Currency;
+
+/// One try of one request; the SDK has no such limit by itself.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// All tries of one request, below the functions' own limit.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(7);
+/// Opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Before the second try; the SDK's own first pause is a second.
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
+/// Before any later try.
+const MAX_BACKOFF: Duration = Duration::from_millis(400);
+/// Tries of one request.
+const MAX_ATTEMPTS: u32 = 4;
+
+/// Where the table is and who asks.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The table's name.
+    pub table: String,
+    /// AWS region.
+    pub region: String,
+    /// Another address than the region's own, such as an embedded database's.
+    pub endpoint: Option<String>,
+    /// Access key, secret key and session token.
+    pub credentials: (String, String, Option<String>),
+}
+
+impl Connection {
+    /// As Lambda's environment says: `SCRIP_TABLE` and AWS's own variables.
+    ///
+    /// # Errors
+    /// The name of the variable that is missing.
+    pub fn from_environment() -> Result<Self, String> {
+        let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
+        Ok(Self {
+            table: variable("SCRIP_TABLE")?,
+            region: variable("AWS_REGION")?,
+            endpoint: env::var("AWS_ENDPOINT_URL_DYNAMODB").or_else(|_| env::var("AWS_ENDPOINT_URL")).ok(),
+            credentials: (
+                variable("AWS_ACCESS_KEY_ID")?,
+                variable("AWS_SECRET_ACCESS_KEY")?,
+                env::var("AWS_SESSION_TOKEN").ok(),
+            ),
+        })
+    }
+
+    /// A database on this machine, which asks for no real credentials.
+    pub fn local(table: &str, endpoint: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            region: "us-east-1".to_owned(),
+            endpoint: Some(endpoint.to_owned()),
+            credentials: ("local".to_owned(), "local".to_owned(), None),
+        }
+    }
+}
+
+/// The ledger's table. Cloning it shares the connection.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    /// The store's currency as last read: which account to read for a call that names none.
+    currency: Arc<RwLock<Currency>>,
+}
+
+impl Store {
+    /// Connects; nothing is sent before the first request.
+    pub fn connect(connection: Connection) -> Self {
+        let (access, secret, token) = connection.credentials;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(MAX_ATTEMPTS)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(MAX_BACKOFF);
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(connection.region))
+            .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
+            .timeout_config(timeouts)
+            .retry_config(retries);
+        config.set_endpoint_url(connection.endpoint);
+        Self {
+            client: Client::from_conf(config.build()),
+            table: connection.table,
+            currency: Arc::new(RwLock::new(Currency::USD)),
+        }
+    }
+
+    /// The store's currency as last read.
+    pub(crate) fn expected_currency(&self) -> Currency {
+        *self.currency.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the store's currency as just read.
+    pub(crate) fn learn_currency(&self, currency: Currency) {
+        *self.currency.write().unwrap_or_else(PoisonError::into_inner) = currency;
+    }
+}

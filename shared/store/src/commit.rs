@@ -1,0 +1,570 @@
+//! The one way in which credit moves: read, let a rule decide, write on condition; and decide again on conflict.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use ledger::{
+    Account, Actor, Change, Currency, CustomerId, Entry, Hash, IdempotencyKey, OutOfRange, Policy, Refusal, Role, Seal,
+    Sweep, Topup, TopupId,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error, Store,
+    documents::decode_settings,
+    items::{
+        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_topup, encode_account,
+        encode_entry, encode_topup, salt,
+    },
+};
+
+/// Tries of one commit against other writers; with full jitter between them, 50 writers at once get through.
+const MAX_TRIES: u32 = 24;
+/// Tries whose outcome nobody told us, on top of the SDK's own.
+const MAX_UNANSWERED: u32 = 2;
+/// The first pause between tries is at most this, and each next at most twice as long …
+const FIRST_PAUSE: Duration = Duration::from_millis(8);
+/// … up to this.
+const MAX_PAUSE: Duration = Duration::from_millis(250);
+/// Longest transaction token that DynamoDB takes, in characters.
+const TOKEN: usize = 36;
+
+/// Who wants what changed, under which key.
+#[derive(Clone, Debug)]
+pub struct Command<'a> {
+    /// Whose credit.
+    pub customer: &'a CustomerId,
+    /// In which currency; `None` is the store's.
+    pub currency: Option<Currency>,
+    /// The key that makes a retry safe.
+    pub key: &'a IdempotencyKey,
+    /// What the key stands for: a digest of the request.
+    pub fingerprint: Hash,
+    /// Who.
+    pub actor: &'a Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An entry, written now or found under its key.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The entry.
+    pub entry: Entry,
+    /// Whether an earlier call wrote it.
+    pub replayed: bool,
+}
+
+/// A top-up request, written now or found under its key.
+#[derive(Clone, Debug)]
+pub struct Requested {
+    /// The request.
+    pub topup: Topup,
+    /// Whether an earlier call wrote it.
+    pub replayed: bool,
+}
+
+/// An approved top-up and the entry that credited it.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    /// The request, no longer pending.
+    pub topup: Topup,
+    /// What credited it.
+    pub committed: Committed,
+}
+
+/// All that a decision looks at, read at one moment, strongly consistent.
+struct Read {
+    stored: Stored,
+    recorded: Option<Recorded>,
+    topup: Option<(Topup, Hash)>,
+    policy: Policy,
+    policy_version: u64,
+}
+
+/// What to read besides the account and the settings.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    customer: &'a CustomerId,
+    currency: Option<Currency>,
+    recorded: Option<&'a KeyDigest>,
+    topup: Option<&'a TopupId>,
+}
+
+/// What a decision comes to.
+enum Step<T> {
+    /// Nothing is to be written.
+    Done(T),
+    /// These items, and what to answer once they are.
+    Write(Write, T),
+}
+
+/// One transaction, and the token under which it takes effect once, however often it is sent.
+struct Write {
+    items: Vec<TransactWriteItem>,
+    token: String,
+}
+
+/// How a transaction ended.
+enum Outcome {
+    Written,
+    /// A condition did not hold: somebody was here since we read.
+    Superseded,
+    /// Somebody was here at the same moment, or the table was throttled: the same may be sent again.
+    Busy,
+}
+
+impl Store {
+    /// Makes one entry: reads, replays what stands under the key, or lets the rule decide and writes.
+    ///
+    /// # Errors
+    /// What the rule refuses; or [`Error`]. Nothing has moved then, but after [`Error::Unavailable`] the same key tells.
+    pub async fn commit<E: From<Refusal> + From<Error>>(
+        &self,
+        command: &Command<'_>,
+        rule: impl Fn(&Account, &Policy, Timestamp) -> Result<Change, Refusal>,
+    ) -> Result<Committed, E> {
+        let digest = KeyDigest::of(command.key);
+        let mut attempted = None;
+        self.until_settled(command.wanted(&digest, None), |read| {
+            if let Some(recorded) = &read.recorded {
+                let entry = command.replay(recorded)?;
+                let replayed = attempted != Some(entry.hash);
+                return Ok(Step::Done(Committed { entry, replayed }));
+            }
+            let at = command.at.max(read.stored.account.at);
+            let change = rule(&read.stored.account, &read.policy, at)?;
+            let (account, entry, content) = command.seal(change, &read, at)?;
+            attempted = Some(entry.hash);
+            let items = vec![
+                self.put_account(&account, read.stored.revision)?,
+                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
+            ];
+            let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
+            Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
+        })
+        .await
+    }
+
+    /// Takes a top-up request: reads, replays what stands under the key, or lets the rule decide and writes.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn request_topup<E: From<Refusal> + From<Error>>(
+        &self,
+        command: &Command<'_>,
+        rule: impl Fn(&Account, &Policy, TopupId, Timestamp) -> Result<(Account, Topup), Refusal>,
+    ) -> Result<Requested, E> {
+        let digest = KeyDigest::of(command.key);
+        let mut attempted = false;
+        self.until_settled(command.wanted(&digest, None), |read| {
+            match &read.recorded {
+                None => {}
+                Some(Recorded::Topup(topup, fingerprint)) if *fingerprint == command.fingerprint => {
+                    // What was answered was the request as it was made, whatever became of it since.
+                    let topup = topup.as_requested();
+                    return Ok(Step::Done(Requested { topup, replayed: !attempted }));
+                }
+                Some(_) => return Err(Error::IdempotencyMismatch.into()),
+            }
+            let currency = read.stored.account.currency;
+            let id = TopupId::new(currency, digest.as_str()).map_err(|error| Error::Refused(error.to_string()))?;
+            let (account, topup) = rule(&read.stored.account, &read.policy, id, command.at)?;
+            attempted = true;
+            let items = vec![
+                self.put_account(&account, read.stored.revision)?,
+                self.put_new(encode_topup(command.customer, &topup, command.fingerprint)?)?,
+            ];
+            let token = token(&[
+                topup.id.to_string().as_bytes(),
+                &command.fingerprint.0,
+                &read.stored.revision.to_be_bytes(),
+                &command.at.as_millisecond().to_be_bytes(),
+            ]);
+            Ok(Step::Write(Write { items, token }, Requested { topup, replayed: false }))
+        })
+        .await
+    }
+
+    /// Credits a top-up request: one entry and the request's end in one transaction.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; [`Error::TopupNotFound`].
+    pub async fn approve<E: From<Refusal> + From<Error>>(
+        &self,
+        command: &Command<'_>,
+        id: &TopupId,
+        rule: impl Fn(&Account, &Policy, &Topup, Timestamp) -> Result<(Change, Topup), Refusal>,
+    ) -> Result<Approved, E> {
+        let digest = KeyDigest::of(command.key);
+        let mut attempted = None;
+        self.until_settled(command.wanted(&digest, Some(id)), |read| {
+            let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
+            if let Some(recorded) = &read.recorded {
+                let entry = command.replay(recorded)?;
+                let replayed = attempted != Some(entry.hash);
+                return Ok(Step::Done(Approved { topup: topup.clone(), committed: Committed { entry, replayed } }));
+            }
+            let at = command.at.max(read.stored.account.at);
+            let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
+            let (account, entry, content) = command.seal(change, &read, at)?;
+            attempted = Some(entry.hash);
+            let items = vec![
+                self.put_account(&account, read.stored.revision)?,
+                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
+                self.put_old(encode_topup(command.customer, &topup, *fingerprint)?)?,
+            ];
+            let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
+            Ok(Step::Write(Write { items, token }, Approved { topup, committed: Committed { entry, replayed: false } }))
+        })
+        .await
+    }
+
+    /// Ends a top-up request that credits nothing: rejected or cancelled.
+    ///
+    /// # Errors
+    /// What the rule refuses; [`Error::TopupNotFound`] and the like.
+    pub async fn resolve_topup<E: From<Refusal> + From<Error>>(
+        &self,
+        customer: &CustomerId,
+        id: &TopupId,
+        rule: impl Fn(&Account, &Topup) -> Result<(Account, Topup), Refusal>,
+    ) -> Result<Topup, E> {
+        let mut attempted: Option<Topup> = None;
+        let wanted = Wanted { customer, currency: Some(id.currency), recorded: None, topup: Some(id) };
+        self.until_settled(wanted, |read| {
+            let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
+            if attempted.as_ref() == Some(topup) {
+                // An earlier try of ours was stored, and only its answer was lost.
+                return Ok(Step::Done(topup.clone()));
+            }
+            let (account, topup) = rule(&read.stored.account, topup)?;
+            let resolved = encode_topup(customer, &topup, *fingerprint)?;
+            let token = token(&[
+                topup.id.to_string().as_bytes(),
+                topup.status.word().as_bytes(),
+                &read.stored.revision.to_be_bytes(),
+                format!("{:?}", topup.resolution).as_bytes(),
+            ]);
+            let items = vec![self.put_account(&account, read.stored.revision)?, self.put_old(resolved)?];
+            attempted = Some(topup.clone());
+            Ok(Step::Write(Write { items, token }, topup))
+        })
+        .await
+    }
+
+    /// Books what has expired in one account by `at`, and files the account under its next expiry.
+    ///
+    /// Answers the entry, or `None` where nothing was due, as when another run was here before.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn expire(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+        at: Timestamp,
+    ) -> Result<Option<Entry>, Error> {
+        let actor = Actor { role: Role::System, id: "expire-on-schedule".to_owned() };
+        let wanted = Wanted { customer, currency: Some(currency), recorded: None, topup: None };
+        let mut booked: Option<Entry> = None;
+        let settled: Result<_, Failure> = self
+            .until_settled(wanted, |read| {
+                if booked.as_ref().is_some_and(|entry| entry.hash == read.stored.account.hash) {
+                    // An earlier try of ours was stored, and only its answer was lost.
+                    return Ok(Step::Done(booked.clone()));
+                }
+                let account = &read.stored.account;
+                if account.expiry_bound.is_none_or(|bound| at < bound) {
+                    return Ok(Step::Done(None));
+                }
+                match ledger::expire(account, at)? {
+                    Sweep::NotDue(account) => {
+                        let token = token(&[
+                            b"bound",
+                            Key::account(customer, currency).pk.as_bytes(),
+                            currency.code().as_bytes(),
+                            &read.stored.revision.to_be_bytes(),
+                            &account.expiry_bound.map_or(0, Timestamp::as_millisecond).to_be_bytes(),
+                        ]);
+                        let items = vec![self.put_account(&account, read.stored.revision)?];
+                        Ok(Step::Write(Write { items, token }, None))
+                    }
+                    Sweep::Due(change) => {
+                        let seal = Seal {
+                            actor: actor.clone(),
+                            at: at.max(account.at),
+                            policy_version: read.policy_version,
+                            salt: salt("", Hash::ZERO),
+                        };
+                        let (account, entry, content) = change.seal(seal)?;
+                        let digest = KeyDigest::of_expiry(entry.id());
+                        let items = vec![
+                            self.put_account(&account, read.stored.revision)?,
+                            self.put_new(encode_entry(&entry, content, &digest, Hash::ZERO))?,
+                        ];
+                        let token = token(&[&entry.hash.0, &read.stored.revision.to_be_bytes()]);
+                        booked = Some(entry.clone());
+                        Ok(Step::Write(Write { items, token }, Some(entry)))
+                    }
+                }
+            })
+            .await;
+        settled.map_err(|Failure(error)| error)
+    }
+
+    /// Reads and decides until a write settles, a decision needs none, or the tries are used up.
+    async fn until_settled<T, E: From<Error>>(
+        &self,
+        mut wanted: Wanted<'_>,
+        mut decide: impl FnMut(Read) -> Result<Step<T>, E>,
+    ) -> Result<T, E> {
+        let named = wanted.currency.is_some();
+        let mut unanswered = 0_u32;
+        for tries in 0..MAX_TRIES {
+            if tries > 0 {
+                pause(tries).await;
+            }
+            let mut currency = wanted.currency.unwrap_or_else(|| self.expected_currency());
+            let mut read = self.read(&wanted, currency).await?;
+            if !named && read.policy.currency != currency {
+                // The settings name another currency than this process knew: the account to read is another one.
+                self.learn_currency(read.policy.currency);
+                currency = read.policy.currency;
+                read = self.read(&wanted, currency).await?;
+            }
+            // Once chosen it stays: the same call must not land in two accounts.
+            wanted.currency = Some(currency);
+
+            let (write, answer) = match decide(read)? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Write(write, answer) => (write, answer),
+            };
+            match self.write(&write).await {
+                Ok(Outcome::Written) => return Ok(answer),
+                Ok(Outcome::Superseded) => {}
+                // Sent again with the same token only after reading again: the decision is then the same, and so is
+                // the token, unless somebody was here.
+                Ok(Outcome::Busy) => {}
+                // It may have been stored. Reading again tells, since the entry stands under its key.
+                Err(error @ (Error::Unavailable(_) | Error::Throttled(_))) => {
+                    unanswered = unanswered.saturating_add(1);
+                    if unanswered > MAX_UNANSWERED {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(%error, "a write was not answered; reading what became of it");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::Conflict.into())
+    }
+
+    /// One strongly consistent batch read of everything that a decision looks at.
+    async fn read(&self, wanted: &Wanted<'_>, currency: Currency) -> Result<Read, Error> {
+        let account = Key::account(wanted.customer, currency);
+        let recorded = wanted.recorded.map(|digest| Key::recorded(wanted.customer, digest));
+        let topup = wanted.topup.map(|id| Key::topup(wanted.customer, id));
+        let mut keys = vec![account.clone(), Key::settings()];
+        for key in [&recorded, &topup].into_iter().flatten() {
+            // A batch must not name an item twice, and a client may use one key for a request and its approval.
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        let items = self.batch_get(keys).await?;
+        let find = |key: &Key| items.iter().find(|(found, _)| found == key).map(|(_, item)| item);
+
+        let settings = decode_settings(find(&Key::settings()))?;
+        let stored = match find(&account) {
+            Some(item) => decode_account(item)?,
+            None => Stored { account: Account::new(wanted.customer.clone(), currency), revision: 0 },
+        };
+        let topup = match (wanted.topup, topup.as_ref().and_then(find)) {
+            (Some(id), Some(item)) if item.contains_key("t") => {
+                let topup = decode_topup(item)?;
+                let Some(Recorded::Topup(_, fingerprint)) = Some(decode_recorded(item)?) else {
+                    return Err(Error::TopupNotFound);
+                };
+                (topup.id == *id).then_some((topup, fingerprint))
+            }
+            _ => None,
+        };
+        Ok(Read {
+            stored,
+            recorded: recorded.as_ref().and_then(find).map(decode_recorded).transpose()?,
+            topup,
+            policy: settings.policy,
+            policy_version: settings.version,
+        })
+    }
+
+    /// Reads these items, strongly consistent, in one trip unless the database hands some of them back.
+    pub(crate) async fn batch_get(&self, keys: Vec<Key>) -> Result<Vec<(Key, Item)>, Error> {
+        let mut due: Vec<Item> = keys.iter().map(Key::to_item).collect();
+        let mut found = Vec::with_capacity(due.len());
+        for tries in 0..MAX_TRIES {
+            if tries > 0 {
+                pause(tries).await;
+            }
+            let request = KeysAndAttributes::builder().set_keys(Some(due)).consistent_read(true).build();
+            let request = request.map_err(|error| Error::Refused(error.to_string()))?;
+            let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
+            let answer = answer.map_err(Error::from_sdk)?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                found.push((Key::of(&item)?, item));
+            }
+            due = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|keys| keys.keys).collect();
+            if due.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(Error::Throttled("keys stayed unprocessed".to_owned()))
+    }
+
+    /// Sends one transaction and tells what became of it.
+    async fn write(&self, write: &Write) -> Result<Outcome, Error> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(write.items.clone()))
+            .client_request_token(&write.token)
+            .send()
+            .await;
+        let Err(error) = sent else {
+            return Ok(Outcome::Written);
+        };
+        let Some(cancelled) = error.as_service_error() else {
+            return Err(Error::from_sdk(error));
+        };
+        if cancelled.is_transaction_in_progress_exception() {
+            return Ok(Outcome::Busy);
+        }
+        let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+            cancelled,
+        ) = cancelled
+        else {
+            return Err(Error::from_sdk(error));
+        };
+        // One reason an item, in their order. A condition that does not hold outweighs the rest: sending the same
+        // again could never succeed.
+        let reasons: Vec<_> =
+            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect();
+        let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+        if reasons.iter().any(|code| code == "ConditionalCheckFailed") {
+            Ok(Outcome::Superseded)
+        } else if reasons.iter().any(|code| passing.contains(&code.as_str())) {
+            Ok(Outcome::Busy)
+        } else {
+            Err(Error::Refused(format!("the transaction was cancelled: {}", reasons.join(", "))))
+        }
+    }
+
+    /// Writes one item that is no part of the ledger; false when its condition does not hold.
+    pub(crate) async fn write_document(&self, put: Put) -> Result<bool, Error> {
+        let items = vec![TransactWriteItem::builder().put(put).build()];
+        let write = Write { items, token: token(&[&fastrand::u128(..).to_be_bytes()]) };
+        for tries in 0..MAX_TRIES {
+            if tries > 0 {
+                pause(tries).await;
+            }
+            match self.write(&write).await? {
+                Outcome::Written => return Ok(true),
+                Outcome::Superseded => return Ok(false),
+                Outcome::Busy => {}
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// Puts the account, on condition that nobody has since it was read at this revision.
+    fn put_account(&self, account: &Account, revision: u64) -> Result<TransactWriteItem, Error> {
+        let next = revision.checked_add(1).ok_or_else(|| Error::Refused("the revision is out of range".to_owned()))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(encode_account(account, next)?));
+        let put = if revision == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("rev = :rev")
+                .expression_attribute_values(":rev", AttributeValue::N(revision.to_string()))
+        };
+        transact(put)
+    }
+
+    /// Puts an item where there is none yet.
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        transact(put.condition_expression("attribute_not_exists(pk)"))
+    }
+
+    /// Puts an item in the place of one; the account's revision guards it.
+    fn put_old(&self, item: Item) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        transact(put.condition_expression("attribute_exists(pk)"))
+    }
+}
+
+impl<'a> Command<'a> {
+    fn wanted(&'a self, digest: &'a KeyDigest, topup: Option<&'a TopupId>) -> Wanted<'a> {
+        let currency = topup.map(|id| id.currency).or(self.currency);
+        Wanted { customer: self.customer, currency, recorded: Some(digest), topup }
+    }
+
+    /// The entry that stands under the key, if it is of the same request.
+    fn replay(&self, recorded: &Recorded) -> Result<Entry, Error> {
+        match recorded {
+            Recorded::Entry(entry, fingerprint) if *fingerprint == self.fingerprint => Ok((**entry).clone()),
+            Recorded::Entry(..) | Recorded::Topup(..) => Err(Error::IdempotencyMismatch),
+        }
+    }
+
+    fn seal(&self, change: Change, read: &Read, at: Timestamp) -> Result<(Account, Entry, String), Refusal> {
+        let seal = Seal {
+            actor: self.actor.clone(),
+            at,
+            policy_version: read.policy_version,
+            salt: salt(self.key.as_str(), self.fingerprint),
+        };
+        Ok(change.seal(seal)?)
+    }
+}
+
+/// What booking an expiry can fail with, where no rule refuses.
+struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<OutOfRange> for Failure {
+    fn from(error: OutOfRange) -> Self {
+        Self(Error::Refused(error.to_string()))
+    }
+}
+
+fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+    let put = put.build().map_err(|error| Error::Refused(error.to_string()))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// A token for exactly this content: DynamoDB refuses the same token with another body.
+fn token(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut token = URL_SAFE_NO_PAD.encode(hasher.finalize());
+    token.truncate(TOKEN);
+    token
+}
+
+/// Waits a random part of a time that doubles with each try, so that writers who met once do not meet again.
+async fn pause(tries: u32) {
+    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(MAX_PAUSE);
+    let micros = u64::try_from(longest.as_micros()).unwrap_or(0);
+    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..=micros))).await;
+}

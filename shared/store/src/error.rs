@@ -1,0 +1,71 @@
+//! Why the store could not do what it was asked.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why the store could not do what it was asked. What a rule refuses is not among it: see [`ledger::Refusal`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key was used before, for something else.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyMismatch,
+    /// There is no such top-up request.
+    #[error("there is no such top-up")]
+    TopupNotFound,
+    /// Others kept changing the same account; nothing moved.
+    #[error("the account is changed by too many at once")]
+    Conflict,
+    /// The document was changed since it was read; nothing was written.
+    #[error("the document is at version {current}")]
+    VersionMismatch {
+        /// Its version now.
+        current: u64,
+    },
+    /// DynamoDB asked to slow down for longer than we wait; nothing moved, or the same key tells.
+    #[error("the database is throttling: {0}")]
+    Throttled(String),
+    /// DynamoDB could not be reached or did not answer; nothing moved, or the same key tells.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// A stored item cannot be read: written by a newer version, or damaged.
+    #[error("item {item} cannot be read: {reason}")]
+    Corrupt {
+        /// Its key.
+        item: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// DynamoDB refused the request itself, as when the table or the right to it is missing.
+    #[error("the database refused: {0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// Says why an answer from DynamoDB is no success.
+    pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug,
+    {
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
+        let text = DisplayErrorContext(&error).to_string();
+        match (&error, code.as_deref()) {
+            (SdkError::ConstructionFailure(_), _) => Self::Refused(text),
+            (
+                _,
+                Some(
+                    "ThrottlingException"
+                    | "ProvisionedThroughputExceededException"
+                    | "RequestLimitExceeded"
+                    | "LimitExceededException",
+                ),
+            ) => Self::Throttled(text),
+            (SdkError::ServiceError(_), Some("InternalServerError" | "ServiceUnavailable"))
+            | (
+                SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_),
+                _,
+            ) => Self::Unavailable(text),
+            (SdkError::ServiceError(failure), None) if failure.err().code().is_none() => Self::Unavailable(text),
+            _ => Self::Refused(text),
+        }
+    }
+}

@@ -1,0 +1,539 @@
+//! How things are stored: every key, every attribute, one encoder and one decoder each, with a format version.
+//!
+//! | item | pk | sk | indexed |
+//! | --- | --- | --- | --- |
+//! | profile | `C#customer` | `A` | |
+//! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound |
+//! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
+//! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
+//! | settings | `STORE` | `SETTINGS` | |
+//! | API key | `KEY#id` | `KEY` | |
+//!
+//! Amounts are stored as counts of smallest units, moments as milliseconds since 1970.
+
+use std::{collections::HashMap, str::FromStr};
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use ledger::{
+    Account, Actor, Amount, Category, Currency, CustomerId, Entry, EntryId, Hash, IdempotencyKey, Label, Lifetime, Lot,
+    Money, Note, Origin, Payment, Resolution, Role, SALT, SignedAmount, Topup, TopupId, TopupStatus, Written,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// The version of every item's format that is written.
+const FORMAT: u8 = 1;
+
+/// Parts of the expiry index: an index partition takes 1,000 writes a second, and a hot one throttles the table.
+pub const SHARDS: u8 = 16;
+
+/// The index partition of top-up requests that wait.
+pub(crate) const PENDING: &str = "TOPUP";
+/// The index of work to do: what expires next, which top-ups wait.
+pub(crate) const WORK: &str = "work";
+/// The index of an account's entries by number and of a customer's top-ups by time.
+pub(crate) const BY_NUMBER: &str = "by_number";
+/// The sort key of the profile, and the prefix of those of the accounts.
+pub(crate) const ACCOUNTS: &str = "A";
+/// The prefix of top-ups in [`BY_NUMBER`].
+pub(crate) const TOPUPS: &str = "T#";
+/// The prefix of entries in [`BY_NUMBER`].
+pub(crate) const ENTRIES: &str = "E#";
+
+/// A stored item, as DynamoDB has it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// Primary key of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn account(customer: &CustomerId, currency: Currency) -> Self {
+        Self { pk: partition(customer), sk: format!("{ACCOUNTS}#{currency}") }
+    }
+
+    pub(crate) fn profile(customer: &CustomerId) -> Self {
+        Self { pk: partition(customer), sk: ACCOUNTS.to_owned() }
+    }
+
+    pub(crate) fn recorded(customer: &CustomerId, digest: &KeyDigest) -> Self {
+        Self { pk: partition(customer), sk: format!("K#{}", digest.0) }
+    }
+
+    pub(crate) fn topup(customer: &CustomerId, id: &TopupId) -> Self {
+        Self { pk: partition(customer), sk: format!("K#{}", id.digest()) }
+    }
+
+    pub(crate) fn settings() -> Self {
+        Self { pk: "STORE".to_owned(), sk: "SETTINGS".to_owned() }
+    }
+
+    pub(crate) fn api_key(id: &str) -> Self {
+        Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
+    }
+
+    pub(crate) fn of(item: &Item) -> Result<Self, Error> {
+        let fields = Fields(item);
+        Ok(Self { pk: fields.text("pk")?.to_owned(), sk: fields.text("sk")?.to_owned() })
+    }
+
+    pub(crate) fn to_item(&self) -> Item {
+        Item::from([text("pk", &self.pk), text("sk", &self.sk)])
+    }
+}
+
+/// The partition of everything that is one customer's.
+pub(crate) fn partition(customer: &CustomerId) -> String {
+    format!("C#{customer}")
+}
+
+/// The digest of an idempotency key, under which what it did is recorded: 128 bits in base64url.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyDigest(String);
+
+impl KeyDigest {
+    /// Of a client's key.
+    pub(crate) fn of(key: &IdempotencyKey) -> Self {
+        Self::domain("key", key.as_str())
+    }
+
+    /// Of the entry that books an expiry. It goes by the entry's number and not by its lots, since a lot that a refund
+    /// reopens can expire again.
+    pub(crate) fn of_expiry(entry: EntryId) -> Self {
+        Self::domain("expire", &entry.to_string())
+    }
+
+    fn domain(domain: &str, name: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(domain);
+        hasher.update([0]);
+        hasher.update(name);
+        let digest: [u8; 32] = hasher.finalize().into();
+        let (half, _) = digest.split_at(16);
+        Self(URL_SAFE_NO_PAD.encode(half))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The salt of an entry's free texts: from its key and its body, so that it cannot be told from what stays stored.
+pub(crate) fn salt(key: &str, fingerprint: Hash) -> [u8; SALT] {
+    let mut hasher = Sha256::new();
+    hasher.update("salt");
+    hasher.update(fingerprint.0);
+    hasher.update(key);
+    let digest: [u8; 32] = hasher.finalize().into();
+    let mut salt = [0; SALT];
+    for (to, from) in salt.iter_mut().zip(digest) {
+        *to = from;
+    }
+    salt
+}
+
+/// An account with the number of times that it was written, which is the condition of the next write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) account: Account,
+    pub(crate) revision: u64,
+}
+
+/// One lot as it is packed: number, category, source, granted at, expires at, remaining.
+type PackedLot = (u64, u8, u8, i64, Option<i64>, i64);
+
+pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, Error> {
+    let key = Key::account(&account.customer, account.currency);
+    let corrupt = |reason: &str| corrupt(&key, reason);
+    let minor = |money: Money| money.minor().map_err(|_| corrupt("an amount is out of range"));
+    let packed: Vec<PackedLot> = account
+        .lots
+        .iter()
+        .map(|lot| {
+            let origin = &lot.origin;
+            Ok((
+                lot.number,
+                category_code(origin.category),
+                role_code(origin.source),
+                origin.granted_at.as_millisecond(),
+                origin.expires_at.map(Timestamp::as_millisecond),
+                minor(lot.remaining)?,
+            ))
+        })
+        .collect::<Result<_, Error>>()?;
+    let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&error.to_string()))?;
+    let lifetime = [
+        account.lifetime.granted,
+        account.lifetime.topped_up,
+        account.lifetime.redeemed,
+        account.lifetime.refunded,
+        account.lifetime.withdrawn,
+        account.lifetime.expired,
+    ];
+    let lifetime = lifetime.into_iter().map(|total| Ok(AttributeValue::N(minor(total)?.to_string())));
+
+    let mut item = key.to_item();
+    item.extend([
+        number("v", FORMAT),
+        number("rev", revision),
+        number("num", account.number),
+        bytes("h", account.hash.0.to_vec()),
+        number("at", account.at.as_millisecond()),
+        bytes("lots", packed),
+        number("pend", minor(account.pending)?),
+        ("life".to_owned(), AttributeValue::L(lifetime.collect::<Result<_, Error>>()?)),
+    ]);
+    if let Some(bound) = account.expiry_bound {
+        item.extend([text("wq", &expiry_shard(&account.customer)), text("wk", &moment(bound))]);
+    }
+    Ok(item)
+}
+
+pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let (customer, currency) = account_of(&Key::of(item)?)?;
+    let money = |minor: i64| Money::from_minor(minor, currency);
+    let packed: Vec<PackedLot> =
+        postcard::from_bytes(fields.bytes("lots")?).map_err(|error| fields.corrupt(&error.to_string()))?;
+    let lot = |(number, category, source, granted_at, expires_at, remaining): PackedLot| {
+        Ok(Lot {
+            number,
+            origin: Origin {
+                category: category_of(category).ok_or_else(|| fields.corrupt("a lot's category is not known"))?,
+                source: role_of(source).ok_or_else(|| fields.corrupt("a lot's source is not known"))?,
+                granted_at: fields.moment(granted_at)?,
+                expires_at: expires_at.map(|at| fields.moment(at)).transpose()?,
+            },
+            remaining: money(remaining),
+        })
+    };
+    let lifetime = match item.get("life") {
+        Some(AttributeValue::L(totals)) => totals.as_slice(),
+        _ => return Err(fields.corrupt("life is missing")),
+    };
+    let total = |at: usize| match lifetime.get(at) {
+        Some(AttributeValue::N(minor)) => minor.parse().map(money).map_err(|_| fields.corrupt("life is no number")),
+        _ => Err(fields.corrupt("life is too short")),
+    };
+    let account = Account {
+        number: fields.number("num")?,
+        hash: fields.hash("h")?,
+        at: fields.moment(fields.number("at")?)?,
+        lots: packed.into_iter().map(lot).collect::<Result<_, Error>>()?,
+        pending: money(fields.number("pend")?),
+        lifetime: Lifetime {
+            granted: total(0)?,
+            topped_up: total(1)?,
+            redeemed: total(2)?,
+            refunded: total(3)?,
+            withdrawn: total(4)?,
+            expired: total(5)?,
+        },
+        expiry_bound: match item.get("wk") {
+            None => None,
+            Some(_) => Some(fields.moment(fields.parse("wk")?)?),
+        },
+        customer,
+        currency,
+    };
+    Ok(Stored { account, revision: fields.number("rev")? })
+}
+
+/// The customer and currency that an account's key names.
+pub(crate) fn account_of(key: &Key) -> Result<(CustomerId, Currency), Error> {
+    let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
+    let currency = key.sk.strip_prefix(ACCOUNTS).and_then(|sk| sk.strip_prefix('#')).and_then(|code| code.parse().ok());
+    customer.zip(currency).ok_or_else(|| corrupt(key, "this is no account's key"))
+}
+
+/// What stands under an idempotency key.
+#[derive(Clone, Debug)]
+pub(crate) enum Recorded {
+    Entry(Box<Entry>, Hash),
+    Topup(Box<Topup>, Hash),
+}
+
+pub(crate) fn encode_entry(entry: &Entry, content: String, digest: &KeyDigest, fingerprint: Hash) -> Item {
+    let mut item = Key::recorded(&entry.customer, digest).to_item();
+    item.extend([
+        number("v", FORMAT),
+        text("n", &entry_number(entry.currency(), entry.number)),
+        text("c", &content),
+        bytes("h", entry.hash.0.to_vec()),
+        bytes("f", fingerprint.0.to_vec()),
+    ]);
+    let notes = [("note", &entry.note), ("internal_note", &entry.internal_note)];
+    for (name, note) in notes {
+        if let Some(written) = note.as_ref().and_then(|note| note.written.as_ref()) {
+            item.extend([text(name, &format!("{}{}", URL_SAFE_NO_PAD.encode(written.salt), written.text))]);
+        }
+    }
+    item
+}
+
+pub(crate) fn decode_entry(item: &Item) -> Result<Entry, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let (note, internal_note) = (fields.written("note")?, fields.written("internal_note")?);
+    Entry::read(fields.text("c")?, fields.hash("h")?, note, internal_note)
+        .map_err(|error| fields.corrupt(&error.to_string()))
+}
+
+/// The form of a stored top-up.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopupDocument {
+    id: TopupId,
+    amount: Amount,
+    payment: Payment,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference: Option<Label>,
+    status: TopupStatus,
+    requested_by: Actor,
+    requested_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resolution: Option<ResolutionDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResolutionDocument {
+    by: Actor,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credited: Option<(SignedAmount, EntryId)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Note>,
+}
+
+pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Hash) -> Result<Item, Error> {
+    let key = Key::topup(customer, &topup.id);
+    let unwritable = |reason: String| corrupt(&key, &reason);
+    let exact = |money: Money| money.to_string().parse().map_err(|_| corrupt(&key, "an amount is out of range"));
+    let resolution = topup
+        .resolution
+        .as_ref()
+        .map(|resolution| {
+            let credited = match resolution.credited {
+                None => None,
+                Some((amount, entry)) => {
+                    Some((amount.to_string().parse().map_err(|_| corrupt(&key, "an amount is out of range"))?, entry))
+                }
+            };
+            Ok(ResolutionDocument {
+                by: resolution.by.clone(),
+                at: resolution.at,
+                credited,
+                reason: resolution.reason.clone(),
+            })
+        })
+        .transpose()?;
+    let document = TopupDocument {
+        id: topup.id.clone(),
+        amount: exact(topup.amount)?,
+        payment: topup.payment.clone(),
+        reference: topup.reference.clone(),
+        status: topup.status,
+        requested_by: topup.requested_by.clone(),
+        requested_at: topup.requested_at,
+        resolution,
+    };
+    let document = serde_json::to_string(&document).map_err(|error| unwritable(error.to_string()))?;
+
+    let mut item = key.to_item();
+    let place = topup_place(topup);
+    item.extend([
+        number("v", FORMAT),
+        text("n", &format!("{TOPUPS}{place}")),
+        text("t", &document),
+        bytes("f", fingerprint.0.to_vec()),
+    ]);
+    if topup.status == TopupStatus::Pending {
+        item.extend([text("wq", PENDING), text("wk", &format!("{place}#{customer}"))]);
+    }
+    Ok(item)
+}
+
+pub(crate) fn decode_topup(item: &Item) -> Result<Topup, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let document: TopupDocument =
+        serde_json::from_str(fields.text("t")?).map_err(|error| fields.corrupt(&error.to_string()))?;
+    let currency = document.id.currency;
+    let out_of_range = |error: ledger::AmountError| fields.corrupt(&error.to_string());
+    let resolution = document
+        .resolution
+        .map(|resolution| {
+            let credited = match resolution.credited {
+                None => None,
+                Some((amount, entry)) => Some((amount.of(currency).map_err(out_of_range)?, entry)),
+            };
+            Ok(Resolution { by: resolution.by, at: resolution.at, credited, reason: resolution.reason })
+        })
+        .transpose()?;
+    Ok(Topup {
+        amount: document.amount.of(currency).map_err(out_of_range)?,
+        id: document.id,
+        payment: document.payment,
+        reference: document.reference,
+        status: document.status,
+        requested_by: document.requested_by,
+        requested_at: document.requested_at,
+        resolution,
+    })
+}
+
+pub(crate) fn decode_recorded(item: &Item) -> Result<Recorded, Error> {
+    let fingerprint = Fields(item).hash("f")?;
+    if item.contains_key("t") {
+        Ok(Recorded::Topup(Box::new(decode_topup(item)?), fingerprint))
+    } else {
+        Ok(Recorded::Entry(Box::new(decode_entry(item)?), fingerprint))
+    }
+}
+
+/// An entry's place in [`BY_NUMBER`], so that text order is the order of numbers.
+pub(crate) fn entry_number(currency: Currency, number: u64) -> String {
+    format!("{ENTRIES}{currency}#{number:012}")
+}
+
+/// A top-up's place among others, so that text order is the order of requests.
+fn topup_place(topup: &Topup) -> String {
+    format!("{}#{}", moment(topup.requested_at), topup.id.digest())
+}
+
+/// A moment as text whose order is that of time.
+pub(crate) fn moment(at: Timestamp) -> String {
+    format!("{:015}", at.as_millisecond().max(0))
+}
+
+/// The part of the expiry index that this customer's accounts are in.
+fn expiry_shard(customer: &CustomerId) -> String {
+    let digest: [u8; 32] = Sha256::digest(customer.as_str()).into();
+    let [first, ..] = digest;
+    expiry_partition(first.checked_rem(SHARDS).unwrap_or(0))
+}
+
+/// The index partition of one part of the expiry index.
+pub(crate) fn expiry_partition(shard: u8) -> String {
+    format!("EXPIRY#{shard:02}")
+}
+
+fn category_code(category: Category) -> u8 {
+    match category {
+        Category::Paid => b'p',
+        Category::Promotional => b'm',
+        Category::Refund => b'r',
+        Category::Goodwill => b'g',
+        Category::Import => b'i',
+    }
+}
+
+fn category_of(code: u8) -> Option<Category> {
+    Category::ALL.iter().copied().find(|category| category_code(*category) == code)
+}
+
+fn role_code(role: Role) -> u8 {
+    match role {
+        Role::Admin => b'a',
+        Role::Store => b's',
+        Role::Customer => b'c',
+        Role::System => b'y',
+    }
+}
+
+fn role_of(code: u8) -> Option<Role> {
+    Role::ALL.iter().copied().find(|role| role_code(*role) == code)
+}
+
+pub(crate) fn text(name: &str, value: &str) -> (String, AttributeValue) {
+    (name.to_owned(), AttributeValue::S(value.to_owned()))
+}
+
+pub(crate) fn number(name: &str, value: impl ToString) -> (String, AttributeValue) {
+    (name.to_owned(), AttributeValue::N(value.to_string()))
+}
+
+pub(crate) fn bytes(name: &str, value: Vec<u8>) -> (String, AttributeValue) {
+    (name.to_owned(), AttributeValue::B(Blob::new(value)))
+}
+
+fn corrupt(key: &Key, reason: &str) -> Error {
+    Error::Corrupt { item: format!("{} {}", key.pk, key.sk), reason: reason.to_owned() }
+}
+
+/// An item's attributes, each read as what it has to be.
+pub(crate) struct Fields<'a>(pub(crate) &'a Item);
+
+impl<'a> Fields<'a> {
+    /// Refuses an item that a newer version wrote, before anything of it is believed.
+    pub(crate) fn expect_format(&self) -> Result<(), Error> {
+        match self.number::<u8>("v")? {
+            FORMAT => Ok(()),
+            newer => Err(self.corrupt(&format!("format {newer} is not known, only {FORMAT}"))),
+        }
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<&'a str, Error> {
+        match self.0.get(name) {
+            Some(AttributeValue::S(text)) => Ok(text),
+            _ => Err(self.corrupt(&format!("{name} is no text"))),
+        }
+    }
+
+    pub(crate) fn parse<T: FromStr>(&self, name: &str) -> Result<T, Error> {
+        self.text(name)?.parse().map_err(|_| self.corrupt(&format!("{name} does not parse")))
+    }
+
+    pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<T, Error> {
+        match self.0.get(name) {
+            Some(AttributeValue::N(digits)) => {
+                digits.parse().map_err(|_| self.corrupt(&format!("{name} is out of range")))
+            }
+            _ => Err(self.corrupt(&format!("{name} is no number"))),
+        }
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Result<&'a [u8], Error> {
+        match self.0.get(name) {
+            Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
+            _ => Err(self.corrupt(&format!("{name} is no bytes"))),
+        }
+    }
+
+    pub(crate) fn hash(&self, name: &str) -> Result<Hash, Error> {
+        self.bytes(name)?.try_into().map(Hash).map_err(|_| self.corrupt(&format!("{name} is no hash")))
+    }
+
+    fn moment(&self, milliseconds: i64) -> Result<Timestamp, Error> {
+        Timestamp::from_millisecond(milliseconds).map_err(|_| self.corrupt("a moment is out of range"))
+    }
+
+    fn written(&self, name: &str) -> Result<Option<Written>, Error> {
+        /// Characters of a salt in base64url.
+        const ENCODED_SALT: usize = 22;
+        if !self.0.contains_key(name) {
+            return Ok(None);
+        }
+        let damaged = || self.corrupt(&format!("{name} is no salted text"));
+        let (salt, text) = self.text(name)?.split_at_checked(ENCODED_SALT).ok_or_else(damaged)?;
+        let salt = URL_SAFE_NO_PAD.decode(salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(damaged)?;
+        Ok(Some(Written { salt, text: text.parse().map_err(|_| damaged())? }))
+    }
+
+    pub(crate) fn corrupt(&self, reason: &str) -> Error {
+        let part = |name| match self.0.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => "?".to_owned(),
+        };
+        corrupt(&Key { pk: part("pk"), sk: part("sk") }, reason)
+    }
+}

@@ -1,0 +1,21 @@
+//! The ledger's storage: the only code that knows DynamoDB.
+//!
+//! One customer's credit in one currency is one item that holds its open lots; a change is one transaction that puts
+//! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
+//! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
+//! deleted, nothing is written outside a transaction, no table is scanned.
+
+mod client;
+mod commit;
+mod documents;
+mod error;
+mod items;
+mod queries;
+
+pub use client::{Connection, Store};
+pub use commit::{Approved, Command, Committed, Requested};
+pub use documents::{ApiKey, Profile, Settings};
+pub use error::Error;
+pub use queries::{
+    CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS, TopupsCursor,
+};
