@@ -315,6 +315,19 @@ impl Store {
         settled.map_err(|Failure(error)| error)
     }
 
+    /// An account as it is now, empty if there is none yet, and the rules in force.
+    ///
+    /// # Errors
+    /// When the database does not answer or an item cannot be read.
+    pub async fn account(
+        &self,
+        customer: &CustomerId,
+        currency: Option<Currency>,
+    ) -> Result<(Account, Policy), Error> {
+        let wanted = Wanted { customer, currency, recorded: None, topup: None };
+        self.until_settled(wanted, |read| Ok(Step::Done((read.stored.account, read.policy)))).await
+    }
+
     /// Reads and decides until a write settles, a decision needs none, or the tries are used up.
     async fn until_settled<T, E: From<Error>>(
         &self,

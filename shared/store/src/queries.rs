@@ -34,8 +34,14 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
+impl<T, C> Default for Page<T, C> {
+    fn default() -> Self {
+        Self { data: Vec::new(), next: None }
+    }
+}
+
 /// A customer as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerRecord {
     /// What the shop told, if it told anything.
     pub profile: Option<Profile>,
@@ -109,7 +115,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer or an item cannot be read.
     pub async fn customer(&self, customer: &CustomerId) -> Result<Option<CustomerRecord>, Error> {
-        let mut record = CustomerRecord { profile: None, accounts: Vec::new() };
+        let mut record = CustomerRecord::default();
         let mut start = None;
         loop {
             let query = self

@@ -16,12 +16,16 @@ fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option
         }
         Sweep::Due(change) => {
             assert_eq!(allocated(&change), texts(expired));
-            let lots = before.lots.iter().filter(|lot| expired.iter().all(|(number, _)| lot.number != *number));
+            let lots =
+                before.lots.iter().filter(|lot| expired.iter().all(|(number, _)| lot.number != *number));
             assert_eq!(change.account.lots, lots.cloned().collect::<Vec<_>>());
             assert_eq!(change.account.expiry_bound, bound);
             assert_eq!(change.line.kind, EntryType::Expire);
             let after = seal(*change, at).0;
-            assert_eq!(after.lifetime.expired, before.balance().unwrap().minus(after.balance().unwrap()).unwrap());
+            assert_eq!(
+                after.lifetime.expired,
+                before.balance().unwrap().minus(after.balance().unwrap()).unwrap()
+            );
             after
         }
     };
@@ -41,7 +45,13 @@ fn what_is_due_expires_and_nothing_else() {
     check(&account(&[]), day(5), &[], None);
     check(&account(&[(1, "10", None)]), day(5), &[], None);
     check(&account(&[(1, "10", Some(6))]), day(5), &[], Some(day(6)));
-    let lots = account(&[(1, "10", Some(5)), (1, "20", None), (2, "30", Some(9)), (2, "40", Some(4)), (3, "50", Some(5))]);
+    let lots = account(&[
+        (1, "10", Some(5)),
+        (1, "20", None),
+        (2, "30", Some(9)),
+        (2, "40", Some(4)),
+        (3, "50", Some(5)),
+    ]);
     check(&lots, day(3), &[], Some(day(4)));
     check(&lots, day(4), &[(4, "40.00")], Some(day(5)));
     check(&lots, day(5), &[(1, "10.00"), (4, "40.00"), (5, "50.00")], Some(day(9)));

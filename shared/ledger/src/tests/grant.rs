@@ -3,7 +3,9 @@
 use LotExpiry::{At, EndOf, Never};
 
 use super::{account, account_in, day, goodwill, policy, seal, spend, texts, time, usd};
-use crate::{Account, Category, EntryType, Grant, LotExpiry, MAX_OPEN_LOTS, Origin, PaymentMode, Policy, Refusal, Role};
+use crate::{
+    Account, Category, EntryType, Grant, LotExpiry, MAX_OPEN_LOTS, Origin, PaymentMode, Policy, Refusal, Role,
+};
 
 /// Noon of 1 January: in Kiritimati it is 2 January by then.
 const NOW: &str = "2026-01-01T12:00:00Z";
@@ -59,7 +61,10 @@ fn a_grant_makes_a_lot_that_keeps_where_it_came_from() {
     assert_eq!(change.account.lifetime.granted, usd("30.00"));
     assert_eq!(super::allocated(&change), texts(&[(2, "25.00")]));
     let line = &change.line;
-    assert_eq!((line.kind, line.amount, line.category), (EntryType::Grant, usd("25.00"), Some(Category::Refund)));
+    assert_eq!(
+        (line.kind, line.amount, line.category),
+        (EntryType::Grant, usd("25.00"), Some(Category::Refund))
+    );
     assert_eq!((&line.payment, &line.reference), (&grant.payment, &grant.reference));
     assert_eq!((&line.note, &line.internal_note), (&grant.note, &grant.internal_note));
     let (after, entry) = seal(change, day(2));
@@ -124,7 +129,12 @@ fn the_balance_may_reach_its_limit_and_not_a_cent_more() {
     check(&rich, limit, "0.01", None);
     check(&rich, limit, "0.02", exceeded.clone());
     check(&spend(&rich, "50.00", day(1)), limit, "50.01", None);
-    check(&account(&[]), r#"{"balance_limit": {"USD": "0"}}"#, "0.01", Some(Refusal::BalanceLimitExceeded { limit: usd("0") }));
+    check(
+        &account(&[]),
+        r#"{"balance_limit": {"USD": "0"}}"#,
+        "0.01",
+        Some(Refusal::BalanceLimitExceeded { limit: usd("0") }),
+    );
     check(&account_in("EUR", &[]), limit, "100.01", None);
     check(&account(&[(1, "999.00", None)]), "{}", "999.00", None);
 }

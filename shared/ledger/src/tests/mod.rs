@@ -4,11 +4,13 @@ mod entry;
 mod expire;
 mod grant;
 mod laws;
+mod model;
 mod redeem;
 mod topup;
-// mod totality;
+mod totality;
 
 use jiff::Timestamp;
+use proptest::test_runner::Config;
 
 use crate::{
     Account, Actor, Category, Change, Currency, Entry, Grant, LotExpiry, Money, Order, OrderLine, Policy, Role, SALT, Seal,
@@ -103,4 +105,9 @@ fn allocated(change: &Change) -> Vec<(u64, String)> {
 
 fn texts(allocations: &[(u64, &str)]) -> Vec<(u64, String)> {
     allocations.iter().map(|(lot, amount)| (*lot, (*amount).to_owned())).collect()
+}
+
+/// So many random cases. A case that fails is printed and belongs into a test of its own, not into a file beside them.
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
 }

@@ -21,15 +21,25 @@ fn check(settings: &str, lines: &[(&str, &str, i64)], expected: (&str, &str, Bou
 fn check_of(account: &Account, settings: &str, order: &Order, expected: (&str, &str, BoundBy)) {
     let terms = quote(account, &policy(settings), order, None, day(2)).unwrap();
     let (applied, remaining_due) = (terms.applied.to_string(), terms.remaining_due.to_string());
-    assert_eq!((applied.as_str(), remaining_due.as_str(), terms.bound_by), expected, "{order:?} under {settings}");
+    assert_eq!(
+        (applied.as_str(), remaining_due.as_str(), terms.bound_by),
+        expected,
+        "{order:?} under {settings}"
+    );
 
     match redeem(account, &policy(settings), &"1002".parse().unwrap(), order, None, day(2)) {
         Ok(change) => {
             let used = change.line.order.unwrap();
             assert!(terms.applied.is_positive());
             assert_eq!(change.line.amount, terms.applied.negated());
-            assert_eq!(change.account.balance(), account.balance().and_then(|balance| balance.minus(terms.applied)));
-            assert_eq!((used.base, used.total, used.bound_by), (terms.base, terms.order_total, terms.bound_by));
+            assert_eq!(
+                change.account.balance(),
+                account.balance().and_then(|balance| balance.minus(terms.applied))
+            );
+            assert_eq!(
+                (used.base, used.total, used.bound_by),
+                (terms.base, terms.order_total, terms.bound_by)
+            );
         }
         Err(refusal) => {
             assert!(terms.applied.is_zero());
@@ -53,11 +63,23 @@ fn rule(refusal: &Refusal) -> Option<BoundBy> {
 /// Asks for exactly `amount` of an order of 60.00 out of credit of 40.00, and then for a quote of it.
 #[track_caller]
 fn check_exact(settings: &str, amount: &str, expected: Result<(), Refusal>) {
-    check_exact_of(&account(&[(1, "40.00", None)]), settings, &order(&[("sub_total", "60.00", 1)]), amount, expected);
+    check_exact_of(
+        &account(&[(1, "40.00", None)]),
+        settings,
+        &order(&[("sub_total", "60.00", 1)]),
+        amount,
+        expected,
+    );
 }
 
 #[track_caller]
-fn check_exact_of(account: &Account, settings: &str, order: &Order, amount: &str, expected: Result<(), Refusal>) {
+fn check_exact_of(
+    account: &Account,
+    settings: &str,
+    order: &Order,
+    amount: &str,
+    expected: Result<(), Refusal>,
+) {
     let requested = Some(amount.parse().unwrap());
     let change = redeem(account, &policy(settings), &"1002".parse().unwrap(), order, requested, day(2));
     let terms = quote(account, &policy(settings), order, requested, day(2));
@@ -74,7 +96,10 @@ fn check_exact_of(account: &Account, settings: &str, order: &Order, amount: &str
 fn check_refused(code: &str, settings: &str, lines: &[(&str, &str, i64)], expected: Refusal) {
     let (account, order) = (account_in(code, &[(1, "40", None)]), order(lines));
     assert_eq!(quote(&account, &policy(settings), &order, None, day(2)), Err(expected.clone()));
-    assert_eq!(redeem(&account, &policy(settings), &"1002".parse().unwrap(), &order, None, day(2)), Err(expected));
+    assert_eq!(
+        redeem(&account, &policy(settings), &"1002".parse().unwrap(), &order, None, day(2)),
+        Err(expected)
+    );
 }
 
 /// Which lots a redemption of exactly `amount` takes from.
@@ -110,14 +135,27 @@ fn the_worked_examples_of_the_usage_limit_stand() {
 
 #[test]
 fn an_order_can_use_credit_from_its_activation_total_on() {
-    let settings = r#"{"usage_limit": {"type": "percent", "maximum": "50"}, "activation_total": {"USD": "130"}}"#;
+    let settings =
+        r#"{"usage_limit": {"type": "percent", "maximum": "50"}, "activation_total": {"USD": "130"}}"#;
     check(settings, &[("sub_total", "129.99", 1)], ("0.00", "129.99", ActivationTotal));
     check(settings, &[("sub_total", "130.00", 1)], ("65.00", "65.00", UsageLimit));
     // It looks at the base, not at what the order comes to.
-    check(settings, &[("sub_total", "120.00", 1), ("shipping", "20.00", 10)], ("0.00", "140.00", ActivationTotal));
-    check(settings, &[("sub_total", "140.00", 1), ("coupon", "-20.00", 2)], ("0.00", "120.00", ActivationTotal));
+    check(
+        settings,
+        &[("sub_total", "120.00", 1), ("shipping", "20.00", 10)],
+        ("0.00", "140.00", ActivationTotal),
+    );
+    check(
+        settings,
+        &[("sub_total", "140.00", 1), ("coupon", "-20.00", 2)],
+        ("0.00", "120.00", ActivationTotal),
+    );
     check(settings, &[("sub_total", "140.00", 1), ("coupon", "-20.00", 10)], ("70.00", "50.00", UsageLimit));
-    check(r#"{"activation_total": {"EUR": "130"}}"#, &[("sub_total", "5.00", 1)], ("5.00", "0.00", OrderTotal));
+    check(
+        r#"{"activation_total": {"EUR": "130"}}"#,
+        &[("sub_total", "5.00", 1)],
+        ("5.00", "0.00", OrderTotal),
+    );
 }
 
 #[test]
@@ -155,10 +193,19 @@ fn a_share_rounds_toward_zero() {
 
 #[test]
 fn the_base_is_the_lines_before_the_credits_own_or_the_sub_total() {
-    check(QUARTER, &[("sub_total", "100", -5), ("tax", "20", 8), ("late", "40", 9)], ("30.00", "130.00", UsageLimit));
+    check(
+        QUARTER,
+        &[("sub_total", "100", -5), ("tax", "20", 8), ("late", "40", 9)],
+        ("30.00", "130.00", UsageLimit),
+    );
     // The order in which the lines are sent says nothing.
-    check(QUARTER, &[("late", "40", 10), ("tax", "20", 2), ("sub_total", "100", 1)], ("30.00", "130.00", UsageLimit));
-    let subtotal_only = r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
+    check(
+        QUARTER,
+        &[("late", "40", 10), ("tax", "20", 2), ("sub_total", "100", 1)],
+        ("30.00", "130.00", UsageLimit),
+    );
+    let subtotal_only =
+        r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
     check(subtotal_only, &[("sub_total", "100", 20), ("tax", "20", 1)], ("25.00", "95.00", UsageLimit));
     check(subtotal_only, &[("sub_total", "60", 1), ("sub_total", "40", 2)], ("25.00", "75.00", UsageLimit));
     check(subtotal_only, &[("subtotal", "100", 1), ("Sub_Total", "10", 1)], ("0.00", "110.00", UsageLimit));
@@ -166,12 +213,14 @@ fn the_base_is_the_lines_before_the_credits_own_or_the_sub_total() {
 
 #[test]
 fn coupons_count() {
-    let (sub_total, coupon, late_coupon) = (("sub_total", "100", 1), ("coupon", "-40", 2), ("coupon", "-40", 10));
+    let (sub_total, coupon, late_coupon) =
+        (("sub_total", "100", 1), ("coupon", "-40", 2), ("coupon", "-40", 10));
     check(QUARTER, &[sub_total, coupon, ("tax", "6", 3)], ("16.50", "49.50", UsageLimit));
     check(QUARTER, &[sub_total, late_coupon], ("25.00", "35.00", UsageLimit));
     let half = r#"{"usage_limit": {"type": "percent", "maximum": "50"}}"#;
     check(half, &[sub_total, ("coupon", "-90", 10)], ("10.00", "0.00", OrderTotal));
-    let subtotal_only = r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
+    let subtotal_only =
+        r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
     check(subtotal_only, &[sub_total, coupon], ("25.00", "35.00", UsageLimit));
 }
 
@@ -192,15 +241,28 @@ fn one_redemption_takes_no_more_than_its_limit() {
     let settings = r#"{"transaction_limit": {"USD": "20.00", "EUR": "1.00"}}"#;
     check(settings, &[("sub_total", "140.00", 1)], ("20.00", "120.00", TransactionLimit));
     check(settings, &[("sub_total", "19.99", 1)], ("19.99", "0.00", OrderTotal));
-    check(r#"{"transaction_limit": {"EUR": "1"}}"#, &[("sub_total", "140.00", 1)], ("140.00", "0.00", OrderTotal));
-    check(r#"{"transaction_limit": {"USD": "0"}}"#, &[("sub_total", "9", 1)], ("0.00", "9.00", TransactionLimit));
+    check(
+        r#"{"transaction_limit": {"EUR": "1"}}"#,
+        &[("sub_total", "140.00", 1)],
+        ("140.00", "0.00", OrderTotal),
+    );
+    check(
+        r#"{"transaction_limit": {"USD": "0"}}"#,
+        &[("sub_total", "9", 1)],
+        ("0.00", "9.00", TransactionLimit),
+    );
 }
 
 #[test]
 fn no_more_is_used_than_is_there() {
     let order = order(&[("sub_total", "140.00", 1)]);
     check_of(&account(&[(1, "10.00", None)]), NO_LIMIT, &order, ("10.00", "130.00", Available));
-    check_of(&account(&[(1, "10", None), (1, "15", Some(2))]), NO_LIMIT, &order, ("10.00", "130.00", Available));
+    check_of(
+        &account(&[(1, "10", None), (1, "15", Some(2))]),
+        NO_LIMIT,
+        &order,
+        ("10.00", "130.00", Available),
+    );
     check_of(&account(&[(1, "15", Some(2))]), NO_LIMIT, &order, ("0.00", "140.00", Available));
     check_of(&account(&[]), QUARTER, &order, ("0.00", "140.00", Available));
 }
@@ -241,12 +303,23 @@ fn an_exact_amount_is_taken_exactly_or_not_at_all() {
 
 #[test]
 fn amounts_more_precise_than_their_currency_name_their_field() {
-    let invalid = |field: &str, message: &str| Refusal::Invalid { field: field.into(), message: message.into() };
+    let invalid =
+        |field: &str, message: &str| Refusal::Invalid { field: field.into(), message: message.into() };
     let lines = |amount| [("sub_total", "1", 1), ("tax", "1", 2), ("coupon", amount, 3)];
     let third = "order.lines[2].amount";
-    check_refused("USD", NO_LIMIT, &lines("-0.001"), invalid(third, "must have at most 2 decimals, as USD has"));
+    check_refused(
+        "USD",
+        NO_LIMIT,
+        &lines("-0.001"),
+        invalid(third, "must have at most 2 decimals, as USD has"),
+    );
     check_refused("JPY", NO_LIMIT, &lines("0.5"), invalid(third, "must have at most 0 decimals, as JPY has"));
-    check_refused("BHD", NO_LIMIT, &lines("0.0005"), invalid(third, "must have at most 3 decimals, as BHD has"));
+    check_refused(
+        "BHD",
+        NO_LIMIT,
+        &lines("0.0005"),
+        invalid(third, "must have at most 3 decimals, as BHD has"),
+    );
     check_exact(NO_LIMIT, "0.001", Err(invalid("amount", "must have at most 2 decimals, as USD has")));
     check_exact(NO_LIMIT, "0.00", Err(invalid("amount", "must be more than zero")));
 }
@@ -254,12 +327,18 @@ fn amounts_more_precise_than_their_currency_name_their_field() {
 #[test]
 fn of_two_rules_that_are_equally_tight_the_first_is_named() {
     let ten = [("sub_total", "10.00", 1)];
-    let all_ten = r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "10"}}, "transaction_limit": {"USD": "10"}}"#;
+    let all_ten =
+        r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "10"}}, "transaction_limit": {"USD": "10"}}"#;
     let account = account(&[(1, "10.00", None)]);
     check_of(&account, all_ten, &order(&ten), ("10.00", "0.00", OrderTotal));
     let eleven = order(&[("sub_total", "11.00", 1)]);
     check_of(&account, all_ten, &eleven, ("10.00", "1.00", UsageLimit));
-    check_of(&account, r#"{"transaction_limit": {"USD": "10"}}"#, &eleven, ("10.00", "1.00", TransactionLimit));
+    check_of(
+        &account,
+        r#"{"transaction_limit": {"USD": "10"}}"#,
+        &eleven,
+        ("10.00", "1.00", TransactionLimit),
+    );
     check_of(&account, NO_LIMIT, &eleven, ("10.00", "1.00", Available));
 }
 
@@ -278,7 +357,9 @@ fn two_faults_always_give_the_same_answer() {
     let two_decimals = || "must have at most 2 decimals, as USD has".to_owned();
     let below = Refusal::ActivationTotalNotReached { activation_total: usd("61"), base: usd("60") };
 
-    let check = |settings: &str, order, amount, expected| check_exact_of(&account, settings, order, amount, Err(expected));
+    let check = |settings: &str, order, amount, expected| {
+        check_exact_of(&account, settings, order, amount, Err(expected))
+    };
     check(&off, &precise, "99.001", invalid("amount", two_decimals()));
     check(&off, &precise, "99", invalid("order.lines[0].amount", two_decimals()));
     check(&off, &product, "99", Refusal::CreditDisabled);
@@ -313,7 +394,8 @@ fn fifo_takes_the_oldest_lots_first() {
 #[test]
 fn expiring_first_takes_the_soonest_expiry_first_and_what_never_expires_last() {
     let first = r#"{"consumption_order": "expiring_first"}"#;
-    let lots = [(1, "10", None), (1, "10", None), (2, "10", Some(20)), (3, "10", Some(15)), (3, "10", Some(15))];
+    let lots =
+        [(1, "10", None), (1, "10", None), (2, "10", Some(20)), (3, "10", Some(15)), (3, "10", Some(15))];
     check_taken(first, &lots, "10", day(4), Ok(&[(4, "10.00")]));
     check_taken(first, &lots, "25", day(4), Ok(&[(4, "10.00"), (5, "10.00"), (3, "5.00")]));
     let all = [(4, "10.00"), (5, "10.00"), (3, "10.00"), (1, "10.00"), (2, "1.00")];
@@ -338,7 +420,10 @@ fn an_emptied_lot_leaves_behind_what_a_refund_needs() {
     let change = redeem(&before, &policy("{}"), &"1002".parse().unwrap(), &order, None, day(3)).unwrap();
     let emptied: Vec<_> = change.line.allocations.iter().map(|part| part.emptied.as_ref()).collect();
     assert_eq!(emptied, [Some(&before.lots[0].origin), None]);
-    assert_eq!(change.account.lots.iter().map(|lot| (lot.number, lot.remaining)).collect::<Vec<_>>(), [(2, usd("12"))]);
+    assert_eq!(
+        change.account.lots.iter().map(|lot| (lot.number, lot.remaining)).collect::<Vec<_>>(),
+        [(2, usd("12"))]
+    );
     assert_eq!(change.account.lifetime.redeemed, usd("18"));
     assert_eq!(change.line.order.as_ref().map(|used| used.id.as_str()), Some("1002"));
 }

@@ -2,8 +2,8 @@
 
 use super::{account, actor, day, policy, seal, usd};
 use crate::{
-    Account, Actor, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal, Role, Topup, TopupRequest,
-    TopupStatus, approve, cancel, reject, request_topup,
+    Account, Actor, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal, Role,
+    Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup,
 };
 
 fn alice() -> Actor {
@@ -90,8 +90,12 @@ fn an_approval_credits_what_was_asked_for() {
     assert_eq!(change.account.lifetime.topped_up, usd("50.00"));
     assert_eq!(change.account.lifetime.granted, usd("40.00"));
     let lot = &change.account.lots[1];
-    let origin =
-        Origin { category: Category::Paid, source: Role::Customer, granted_at: day(3), expires_at: Some(day(19)) };
+    let origin = Origin {
+        category: Category::Paid,
+        source: Role::Customer,
+        granted_at: day(3),
+        expires_at: Some(day(19)),
+    };
     assert_eq!((&lot.origin, lot.remaining), (&origin, usd("50.00")));
     assert_eq!((change.line.kind, &change.line.topup), (EntryType::Topup, &Some(topup.id)));
     assert_eq!((&change.line.payment, &change.line.reference), (&Some(topup.payment), &topup.reference));
@@ -139,7 +143,8 @@ fn a_request_that_is_rejected_or_cancelled_credits_nothing() {
     let (account, topup) = asked("40.00", &["30.00", "50.00"]);
     let no_longer_waiting = Account { pending: usd("30.00"), ..account.clone() };
 
-    let (after, rejected) = reject(&account, &topup, "no money came".parse().unwrap(), staff(), day(3)).unwrap();
+    let (after, rejected) =
+        reject(&account, &topup, "no money came".parse().unwrap(), staff(), day(3)).unwrap();
     assert_eq!((after, rejected.status), (no_longer_waiting.clone(), TopupStatus::Rejected));
     let resolution = rejected.resolution.unwrap();
     assert_eq!((resolution.by, resolution.at, resolution.credited), (staff(), day(3), None));
@@ -222,11 +227,27 @@ fn two_faults_of_a_request_always_give_the_same_answer() {
     let (above, below) = (r#"{"USD": "90"}"#, r#"{"USD": "10"}"#);
     let nothing = Refusal::Invalid { field: "amount".into(), message: "must be more than zero".into() };
     check(&limits("[]", above, below, below), "0", Err(nothing));
-    check(&limits("[]", above, below, below), "20", Err(Refusal::PaymentMethodNotAllowed { allowed: String::new() }));
+    check(
+        &limits("[]", above, below, below),
+        "20",
+        Err(Refusal::PaymentMethodNotAllowed { allowed: String::new() }),
+    );
     check(&limits("null", above, below, below), "20", Err(Refusal::TopupBelowMinimum { minimum: usd("90") }));
-    check(&limits("null", "null", below, below), "20", Err(Refusal::TopupAboveMaximum { maximum: usd("10") }));
-    check(&limits("null", "null", "null", below), "20", Err(Refusal::TopupLimitExceeded { limit: usd("10") }));
-    check(&limits("null", "null", "null", "null"), "20", Err(Refusal::BalanceLimitExceeded { limit: usd("50") }));
+    check(
+        &limits("null", "null", below, below),
+        "20",
+        Err(Refusal::TopupAboveMaximum { maximum: usd("10") }),
+    );
+    check(
+        &limits("null", "null", "null", below),
+        "20",
+        Err(Refusal::TopupLimitExceeded { limit: usd("10") }),
+    );
+    check(
+        &limits("null", "null", "null", "null"),
+        "20",
+        Err(Refusal::BalanceLimitExceeded { limit: usd("50") }),
+    );
 }
 
 #[test]
@@ -243,6 +264,12 @@ fn two_faults_of_an_approval_always_give_the_same_answer() {
     check(limit, &topup, too_much, alice(), Refusal::SelfApproval);
     check(limit, &topup, too_much, staff(), Refusal::Invalid { field: "amount".into(), message });
     check(limit, &topup, None, staff(), Refusal::PaymentMethodNotAllowed { allowed: "cash".into() });
-    check(r#"{"balance_limit": {"USD": "1"}}"#, &topup, None, staff(), Refusal::BalanceLimitExceeded { limit: usd("1") });
+    check(
+        r#"{"balance_limit": {"USD": "1"}}"#,
+        &topup,
+        None,
+        staff(),
+        Refusal::BalanceLimitExceeded { limit: usd("1") },
+    );
     check("{}", &topup, None, staff(), Refusal::TooManyLots);
 }

@@ -1,0 +1,81 @@
+//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why.
+
+use edge::{Access, Call, CustomerView, EntryView, Limit, Problem, Reply, Routes, TopupView};
+use http::Method;
+use jiff::Timestamp;
+use ledger::{EntryType, Label, Role};
+use serde::Deserialize;
+use store::{CustomerRecord, EntriesFilter, Page, Store};
+
+/// What this function answers.
+pub fn routes() -> Routes {
+    Routes::new()
+        .on(Method::GET, "/v1/customers/{customer}", Access::All, customer)
+        .on(Method::GET, "/v1/customers/{customer}/entries", Access::All, entries)
+        .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntriesQuery {
+    currency: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<EntryType>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    order: Option<Label>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopupsQuery {
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let Nothing {} = call.query()?;
+
+    let record = store.customer(&customer).await?;
+
+    let record = record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
+    Reply::ok(&CustomerView::new(&customer, record, call.at).map_err(ledger::Refusal::from)?)
+}
+
+async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let EntriesQuery { currency, kind, from, to, order, limit, cursor } = call.query()?;
+    let currency = Call::currency("currency", currency.as_deref())?;
+    let filter = EntriesFilter { currency, kind, from, to, order };
+
+    let page = store.entries(&customer, &filter, Call::cursor(cursor.as_deref())?, limit.get()).await?;
+
+    let page = page.or_else(|| nobody(&call, Page::default)).ok_or_else(Problem::customer_not_found)?;
+    let data: Vec<_> = page.data.iter().map(|entry| EntryView::new(entry, call.who.role())).collect();
+    Reply::page(&data, page.next.as_ref())
+}
+
+async fn topups(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let TopupsQuery { limit, cursor } = call.query()?;
+
+    let page = store.topups(&customer, Call::cursor(cursor.as_deref())?, limit.get()).await?;
+
+    let page = page.or_else(|| nobody(&call, Page::default)).ok_or_else(Problem::customer_not_found)?;
+    let data: Vec<_> = page.data.iter().map(TopupView::new).collect();
+    Reply::page(&data, page.next.as_ref())
+}
+
+/// What a customer sees of itself before its first credit: nothing yet, and not that it does not exist.
+fn nobody<T>(call: &Call, empty: impl FnOnce() -> T) -> Option<T> {
+    (call.who.role() == Role::Customer).then(empty)
+}

@@ -1,0 +1,22 @@
+//! The service's edge: the only code that knows HTTP and Lambda.
+//!
+//! It turns a request into a [`Call`], asks who is calling, and turns what a function answers into a response. It holds
+//! no rule of money and no word of DynamoDB. HTTP statuses are chosen in `problem.rs` alone.
+
+mod call;
+mod oidc;
+mod problem;
+mod reply;
+mod routes;
+mod start;
+mod views;
+mod who;
+
+pub use call::{Call, Limit};
+pub use oidc::Oidc;
+pub use problem::Problem;
+pub use reply::Reply;
+pub use routes::{Access, Route, Routes, Service};
+pub use start::{Event, StartError, event, http};
+pub use views::{AccountView, CustomerView, EntryView, TopupView};
+pub use who::{Gate, Who, new_api_key};

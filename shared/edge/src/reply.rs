@@ -1,0 +1,86 @@
+//! What a function answers when it succeeds.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::Problem;
+
+/// Says that an earlier call with the same key did it.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What a function answers when it succeeds.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    body: Bytes,
+    replayed: bool,
+}
+
+impl Reply {
+    /// 201: the call made an entry or a thing of its own.
+    ///
+    /// # Errors
+    /// When the answer is not JSON, which no answer of ours is.
+    pub fn created(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 200.
+    ///
+    /// # Errors
+    /// As [`Reply::created`].
+    pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// 200 with a page of a list: `{"data": […], "next_cursor": "…" | null}`.
+    ///
+    /// # Errors
+    /// As [`Reply::created`].
+    pub fn page(data: &[impl Serialize], next: Option<&impl Serialize>) -> Result<Self, Problem> {
+        let next = next.map(serde_json::to_vec).transpose().map_err(|error| Problem::internal(error.to_string()))?;
+        // Encoded, so that clients do not come to depend on what is in it.
+        let next_cursor = next.map(|place| URL_SAFE_NO_PAD.encode(place));
+        Self::ok(&serde_json::json!({"data": data, "next_cursor": next_cursor}))
+    }
+
+    /// 204: done, and nothing to say.
+    pub fn done() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), replayed: false }
+    }
+
+    /// Marks an answer that an earlier call earned.
+    #[must_use]
+    pub fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
+    }
+
+    fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
+        Ok(Self { status, body: Bytes::from(body), replayed: false })
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if self.status != StatusCode::NO_CONTENT {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.replayed {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}

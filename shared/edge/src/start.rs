@@ -1,0 +1,125 @@
+//! What every function's `main` does: connect once, then answer one event after the other.
+
+use std::{convert::Infallible, env, sync::Arc, time::Duration};
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::Timestamp;
+use lambda_http::{Body, LambdaEvent, RequestExt, lambda_runtime, service_fn};
+use ledger::Hash;
+use serde::Serialize;
+use serde_json::Value;
+use store::{Connection, Store};
+
+use crate::{Gate, Oidc, Routes, Service};
+
+/// Why a function could not start, or had to stop.
+pub type StartError = lambda_http::Error;
+
+/// How long before its end a function stops taking up work.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Answers HTTP calls by these routes until Lambda ends the process.
+///
+/// # Errors
+/// When the environment lacks something, or Lambda's own interface fails.
+pub async fn http(routes: Routes) -> Result<(), StartError> {
+    lambda_http::tracing::init_default_subscriber();
+    let store = Store::connect(Connection::from_environment()?);
+    let gate = Gate::new(store.clone(), first_admin()?, oidc()?);
+    let service = Service::new(routes, store, Arc::new(gate));
+    lambda_http::run(service_fn(|request: lambda_http::Request| {
+        let service = service.clone();
+        async move {
+            let request_id = request.lambda_context().request_id;
+            let response = service.respond(plain(request), Timestamp::now(), &request_id).await;
+            Ok::<Response<Body>, Infallible>(response.map(text))
+        }
+    }))
+    .await
+}
+
+/// Handles scheduled events until Lambda ends the process. What fails is Lambda's to try again.
+///
+/// # Errors
+/// When the environment lacks something, or Lambda's own interface fails.
+pub async fn event<F, A, T, E>(handler: F) -> Result<(), StartError>
+where
+    F: Fn(Store, Event) -> A,
+    A: Future<Output = Result<T, E>>,
+    T: Serialize,
+    E: Into<StartError>,
+{
+    lambda_http::tracing::init_default_subscriber();
+    let store = Store::connect(Connection::from_environment()?);
+    let (handler, store) = (&handler, &store);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<EventBridgeEvent<Value>>| async move {
+        let deadline = event.context.deadline().duration_since(std::time::SystemTime::now());
+        let event = Event::read(&event.payload, deadline.unwrap_or_default().saturating_sub(MARGIN))?;
+        handler(store.clone(), event).await.map_err(Into::into)
+    }))
+    .await
+}
+
+/// A scheduled event.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// The moment that it is for: the event's own time, so that a missed one can be sent again.
+    pub at: Timestamp,
+    /// How long it may take.
+    pub time_left: Duration,
+}
+
+impl Event {
+    /// As EventBridge sends it.
+    ///
+    /// # Errors
+    /// When the event has no time.
+    pub fn read(event: &EventBridgeEvent<Value>, time_left: Duration) -> Result<Self, StartError> {
+        let time = event.time.ok_or("the event has no time")?;
+        let at = Timestamp::from_millisecond(time.timestamp_millis())?;
+        Ok(Self { at, time_left })
+    }
+}
+
+/// The hash of the first admin key, if the stack names one.
+fn first_admin() -> Result<Option<Hash>, StartError> {
+    match env::var("SCRIP_ADMIN_KEY_SHA256") {
+        Ok(digits) if !digits.is_empty() => Ok(Some(digits.parse()?)),
+        _ => Ok(None),
+    }
+}
+
+/// The issuer of customers' tokens, if the stack names one.
+fn oidc() -> Result<Option<Oidc>, StartError> {
+    match env::var("SCRIP_OIDC_ISSUER") {
+        Ok(issuer) if !issuer.is_empty() => {
+            let audience = env::var("SCRIP_OIDC_AUDIENCE").unwrap_or_default();
+            Ok(Some(Oidc::new(&issuer, &audience)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn plain(request: lambda_http::Request) -> Request<Bytes> {
+    // The path as the client sent it; `lambda_http` puts the stage's name in front of it.
+    let path = request.raw_http_path().to_owned();
+    let (mut parts, body) = request.into_parts();
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("{path}{query}").parse() {
+        parts.uri = uri;
+    }
+    let body = match body {
+        Body::Empty => Bytes::new(),
+        Body::Text(text) => Bytes::from(text),
+        Body::Binary(bytes) => Bytes::from(bytes),
+        _ => Bytes::new(),
+    };
+    Request::from_parts(parts, body)
+}
+
+fn text(body: Bytes) -> Body {
+    // Every answer of ours is JSON, and so is UTF-8.
+    String::from_utf8(body.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
+}

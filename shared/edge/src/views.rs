@@ -1,0 +1,211 @@
+//! How things look in JSON to those who may see them.
+
+use jiff::Timestamp;
+use ledger::{Account, Actor, Category, Currency, Entry, EntryId, EntryType, Hash, Money, OutOfRange, Payment, Refusal, Role, Topup, TopupStatus};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::CustomerRecord;
+
+/// One entry, as a reader of this role may see it.
+#[derive(Debug, Serialize)]
+pub struct EntryView<'a> {
+    id: EntryId,
+    #[serde(rename = "type")]
+    kind: EntryType,
+    amount: Money,
+    currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<Category>,
+    balance_after: Money,
+    allocations: Vec<Value>,
+    /// Of the lot that it made: a moment, or null for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Option<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<&'a Payment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topup: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internal_note: Option<&'a str>,
+    actor: &'a Actor,
+    at: Timestamp,
+    policy_version: u64,
+    hash: Hash,
+    prev_hash: Hash,
+}
+
+impl<'a> EntryView<'a> {
+    /// What a reader of this role sees: internal notes are for staff alone.
+    pub fn new(entry: &'a Entry, reader: Role) -> Self {
+        let id = |number| EntryId { currency: entry.currency(), number };
+        let staff = matches!(reader, Role::Admin | Role::Store);
+        let internal_note = entry.internal_note.as_ref().filter(|_| staff);
+        Self {
+            id: entry.id(),
+            kind: entry.kind,
+            amount: entry.amount,
+            currency: entry.currency(),
+            category: entry.category,
+            balance_after: entry.balance_after,
+            allocations: entry
+                .allocations
+                .iter()
+                .map(|part| json!({"lot": id(part.lot), "amount": part.amount}))
+                .collect(),
+            expires_at: entry.category.map(|_| entry.expires_at),
+            order: entry.order.as_ref().map(|order| order.id.as_str()),
+            payment: entry.payment.as_ref(),
+            reference: entry.reference.as_ref().map(|reference| reference.as_str()),
+            topup: entry.topup.as_ref().map(ToString::to_string),
+            note: entry.note.as_ref().and_then(|note| note.text()),
+            internal_note: internal_note.and_then(|note| note.text()),
+            actor: &entry.actor,
+            at: entry.at,
+            policy_version: entry.policy_version,
+            hash: entry.hash,
+            prev_hash: entry.prev_hash,
+        }
+    }
+}
+
+/// The balances that an entry left behind.
+#[derive(Debug, Serialize)]
+pub struct AccountView {
+    currency: Currency,
+    balance: Money,
+    held: Money,
+    available: Money,
+}
+
+impl AccountView {
+    /// The balances of this moment.
+    ///
+    /// # Errors
+    /// When a sum does not fit.
+    pub fn now(account: &Account, now: Timestamp) -> Result<Self, Refusal> {
+        Ok(Self {
+            currency: account.currency,
+            balance: account.balance()?,
+            held: account.held(),
+            available: account.available(now)?,
+        })
+    }
+}
+
+impl From<&Entry> for AccountView {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            currency: entry.currency(),
+            balance: entry.balance_after,
+            held: entry.held_after,
+            available: entry.available_after,
+        }
+    }
+}
+
+/// One top-up request and what became of it.
+#[derive(Debug, Serialize)]
+pub struct TopupView<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    status: TopupStatus,
+    amount: Money,
+    currency: Currency,
+    payment: &'a Payment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    requested_by: &'a Actor,
+    requested_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credited: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_by: Option<&'a Actor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_at: Option<Timestamp>,
+}
+
+impl<'a> TopupView<'a> {
+    /// As its customer's path shows it.
+    pub fn new(topup: &'a Topup) -> Self {
+        let resolution = topup.resolution.as_ref();
+        let credited = resolution.and_then(|resolution| resolution.credited);
+        Self {
+            id: topup.id.to_string(),
+            customer: None,
+            status: topup.status,
+            amount: topup.amount,
+            currency: topup.amount.currency(),
+            payment: &topup.payment,
+            reference: topup.reference.as_ref().map(|reference| reference.as_str()),
+            requested_by: &topup.requested_by,
+            requested_at: topup.requested_at,
+            credited: credited.map(|(amount, _)| amount),
+            entry: credited.map(|(_, entry)| entry),
+            reason: resolution.and_then(|resolution| resolution.reason.as_ref()).map(|reason| reason.as_str()),
+            resolved_by: resolution.map(|resolution| &resolution.by),
+            resolved_at: resolution.map(|resolution| resolution.at),
+        }
+    }
+
+    /// As a list over all customers shows it.
+    #[must_use]
+    pub fn of(self, customer: &'a ledger::CustomerId) -> Self {
+        Self { customer: Some(customer.as_str()), ..self }
+    }
+}
+
+/// One customer with balances, lots and what expires when.
+#[derive(Debug, Serialize)]
+pub struct CustomerView {
+    customer: String,
+    name: Option<String>,
+    email: Option<String>,
+    accounts: Vec<Value>,
+}
+
+impl CustomerView {
+    /// As of now.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when a sum does not fit.
+    pub fn new(customer: &ledger::CustomerId, record: CustomerRecord, now: Timestamp) -> Result<Self, OutOfRange> {
+        let profile = record.profile.unwrap_or_default();
+        let accounts = record.accounts.iter().map(|account| account_json(account, now)).collect::<Result<_, _>>()?;
+        Ok(Self { customer: customer.to_string(), name: profile.name, email: profile.email, accounts })
+    }
+}
+
+fn account_json(account: &Account, now: Timestamp) -> Result<Value, OutOfRange> {
+    let lots: Vec<Value> = account
+        .lots
+        .iter()
+        .map(|lot| {
+            json!({
+                "id": account.id(lot.number), "category": lot.origin.category, "source": lot.origin.source,
+                "remaining": lot.remaining, "granted_at": lot.origin.granted_at, "expires_at": lot.origin.expires_at,
+            })
+        })
+        .collect();
+    let expiring: Vec<Value> =
+        account.expiring(now)?.into_iter().map(|(at, amount)| json!({"at": at, "amount": amount})).collect();
+    let lifetime = &account.lifetime;
+    Ok(json!({
+        "currency": account.currency, "balance": account.balance()?, "held": account.held(),
+        "available": account.available(now)?, "pending_topups": account.pending, "lots": lots, "expiring": expiring,
+        "lifetime": {
+            "granted": lifetime.granted, "topped_up": lifetime.topped_up, "redeemed": lifetime.redeemed,
+            "refunded": lifetime.refunded, "withdrawn": lifetime.withdrawn, "expired": lifetime.expired,
+        },
+    }))
+}
