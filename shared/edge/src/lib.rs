@@ -19,4 +19,4 @@ pub use reply::Reply;
 pub use routes::{Access, Route, Routes, Service};
 pub use start::{Event, StartError, event, http};
 pub use views::{AccountView, CustomerView, EntryView, TopupView};
-pub use who::{Gate, Who, new_api_key};
+pub use who::{Gate, Who, key_id, new_api_key};

@@ -131,7 +131,7 @@ pub fn new_api_key(role: Role, name: Option<String>, at: Timestamp) -> Result<(S
 }
 
 /// An API key's public id.
-fn key_id(hash: Hash) -> String {
+pub fn key_id(hash: Hash) -> String {
     let digits = hash.to_string();
     format!("key_{}", digits.get(..ID_DIGITS).unwrap_or_default())
 }

@@ -270,6 +270,7 @@ fn a_content_that_says_anything_else_is_unreadable() {
 #[test]
 fn erasing_free_text_leaves_the_chain_whole() {
     let (entry, content) = history().1.remove(0);
+    assert_eq!(entry.note.as_ref().and_then(crate::FreeText::text), Some("for the broken cup"));
     let erased = Entry::read(&content, entry.hash, None, None).unwrap();
     let note = erased.note.as_ref().unwrap();
     assert_eq!((note.text(), note.is_intact()), (None, true));

@@ -95,6 +95,14 @@ fn a_grant_only_ever_brings_the_bound_forward() {
 }
 
 #[test]
+fn what_will_expire_is_told_by_moment() {
+    let lots = account(&[(1, "10", Some(9)), (1, "20", None), (2, "30", Some(5)), (2, "40", Some(9))]);
+    assert_eq!(lots.expiring(day(4)), Ok(vec![(day(5), usd("30")), (day(9), usd("50"))]));
+    assert_eq!(lots.expiring(day(5)), Ok(vec![(day(9), usd("50"))]));
+    assert_eq!(lots.expiring(day(9)), Ok(vec![]));
+}
+
+#[test]
 fn worked_example_5_two_lots_lapse_after_a_redemption() {
     let granted = account(&[(1, "10", Some(10)), (2, "20", Some(12))]);
     let redeemed = spend(&granted, "18", day(3));

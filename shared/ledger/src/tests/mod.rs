@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use proptest::test_runner::Config;
 
 use crate::{
-    Account, Actor, Category, Change, Currency, Entry, Grant, LotExpiry, Money, Order, OrderLine, Policy, Role, SALT, Seal,
-    SignedAmount,
+    Account, Actor, Category, Change, Currency, Entry, Grant, LotExpiry, Money, Order, OrderLine, Policy,
+    Role, SALT, Seal, SignedAmount,
 };
 
 /// The moment at which this day of January 2026 begins in UTC.
@@ -85,7 +85,8 @@ fn order(lines: &[(&str, &str, i64)]) -> Order {
 /// Spends exactly this on an order that comes to it.
 fn spend(account: &Account, amount: &str, at: Timestamp) -> Account {
     let (id, order) = ("1002".parse().unwrap(), order(&[("sub_total", amount, 1)]));
-    let change = crate::redeem(account, &Policy::default(), &id, &order, Some(amount.parse().unwrap()), at).unwrap();
+    let change =
+        crate::redeem(account, &Policy::default(), &id, &order, Some(amount.parse().unwrap()), at).unwrap();
     seal(change, at).0
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Attempt {
     Request {
         cents: i64,
     },
-    /// Of the requests so far, counted round.
+    /// Of the requests so far, counted back from the last.
     Approve {
         request: usize,
         paid: Option<i64>,
@@ -109,8 +109,7 @@ impl Model {
     }
 
     fn waiting(&mut self, request: usize) -> Option<&mut Request> {
-        let index = request.checked_rem(self.requests.len())?;
-        self.requests.get_mut(index).filter(|request| request.pending)
+        self.requests.iter_mut().rev().nth(request).filter(|request| request.pending)
     }
 
     fn grant(&mut self, rules: &Rules, cents: i64, life: &Life, now: i64) -> Option<i64> {

@@ -8,6 +8,8 @@ use crate::{Account, BoundBy, MAX_OPEN_LOTS, Order, Refusal, quote, redeem};
 
 const NO_LIMIT: &str = "{}";
 const QUARTER: &str = r#"{"usage_limit": {"type": "percent", "maximum": "25"}}"#;
+const QUARTER_OF_SUB_TOTAL: &str =
+    r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
 const FIFTY: &str = r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "50.00"}}}"#;
 
 /// What credit of 1000.00 pays of an order of these lines, what is left to pay, and the rule that allowed no more.
@@ -120,17 +122,13 @@ fn check_taken(
 #[test]
 fn the_worked_examples_of_the_usage_limit_stand() {
     check(QUARTER, &[("sub_total", "140.00", 1)], ("35.00", "105.00", UsageLimit));
-    check(
-        QUARTER,
-        &[("sub_total", "134.00", 1), ("handling", "2.00", 2), ("tax", "5.00", 3), ("shipping", "7.00", 4)],
-        ("37.00", "111.00", UsageLimit),
-    );
+    let credit_last = [("sub_total", "134", 1), ("handling", "2", 2), ("tax", "5", 3), ("shipping", "7", 4)];
+    check(QUARTER, &credit_last, ("37.00", "111.00", UsageLimit));
 
     let credit_third = [("sub_total", "134", 1), ("tax", "5", 2), ("handling", "2", 4), ("shipping", "7", 5)];
     let settings = r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "sort_order": 3}"#;
     check(settings, &credit_third, ("34.75", "113.25", UsageLimit));
-    let settings = r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
-    check(settings, &credit_third, ("33.50", "114.50", UsageLimit));
+    check(QUARTER_OF_SUB_TOTAL, &credit_third, ("33.50", "114.50", UsageLimit));
 }
 
 #[test]
@@ -140,22 +138,11 @@ fn an_order_can_use_credit_from_its_activation_total_on() {
     check(settings, &[("sub_total", "129.99", 1)], ("0.00", "129.99", ActivationTotal));
     check(settings, &[("sub_total", "130.00", 1)], ("65.00", "65.00", UsageLimit));
     // It looks at the base, not at what the order comes to.
-    check(
-        settings,
-        &[("sub_total", "120.00", 1), ("shipping", "20.00", 10)],
-        ("0.00", "140.00", ActivationTotal),
-    );
-    check(
-        settings,
-        &[("sub_total", "140.00", 1), ("coupon", "-20.00", 2)],
-        ("0.00", "120.00", ActivationTotal),
-    );
-    check(settings, &[("sub_total", "140.00", 1), ("coupon", "-20.00", 10)], ("70.00", "50.00", UsageLimit));
-    check(
-        r#"{"activation_total": {"EUR": "130"}}"#,
-        &[("sub_total", "5.00", 1)],
-        ("5.00", "0.00", OrderTotal),
-    );
+    check(settings, &[("sub_total", "120", 1), ("shipping", "20", 10)], ("0.00", "140.00", ActivationTotal));
+    check(settings, &[("sub_total", "140", 1), ("coupon", "-20", 2)], ("0.00", "120.00", ActivationTotal));
+    check(settings, &[("sub_total", "140", 1), ("coupon", "-20", 10)], ("70.00", "50.00", UsageLimit));
+    let in_euro = r#"{"activation_total": {"EUR": "130"}}"#;
+    check(in_euro, &[("sub_total", "5.00", 1)], ("5.00", "0.00", OrderTotal));
 }
 
 #[test]
@@ -193,22 +180,16 @@ fn a_share_rounds_toward_zero() {
 
 #[test]
 fn the_base_is_the_lines_before_the_credits_own_or_the_sub_total() {
-    check(
-        QUARTER,
-        &[("sub_total", "100", -5), ("tax", "20", 8), ("late", "40", 9)],
-        ("30.00", "130.00", UsageLimit),
-    );
+    let late_last = [("sub_total", "100", -5), ("tax", "20", 8), ("late", "40", 9)];
+    check(QUARTER, &late_last, ("30.00", "130.00", UsageLimit));
     // The order in which the lines are sent says nothing.
-    check(
-        QUARTER,
-        &[("late", "40", 10), ("tax", "20", 2), ("sub_total", "100", 1)],
-        ("30.00", "130.00", UsageLimit),
-    );
-    let subtotal_only =
-        r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
-    check(subtotal_only, &[("sub_total", "100", 20), ("tax", "20", 1)], ("25.00", "95.00", UsageLimit));
-    check(subtotal_only, &[("sub_total", "60", 1), ("sub_total", "40", 2)], ("25.00", "75.00", UsageLimit));
-    check(subtotal_only, &[("subtotal", "100", 1), ("Sub_Total", "10", 1)], ("0.00", "110.00", UsageLimit));
+    let late_first = [("late", "40", 10), ("tax", "20", 2), ("sub_total", "100", 1)];
+    check(QUARTER, &late_first, ("30.00", "130.00", UsageLimit));
+
+    let settings = QUARTER_OF_SUB_TOTAL;
+    check(settings, &[("sub_total", "100", 20), ("tax", "20", 1)], ("25.00", "95.00", UsageLimit));
+    check(settings, &[("sub_total", "60", 1), ("sub_total", "40", 2)], ("25.00", "75.00", UsageLimit));
+    check(settings, &[("subtotal", "100", 1), ("Sub_Total", "10", 1)], ("0.00", "110.00", UsageLimit));
 }
 
 #[test]
@@ -219,9 +200,7 @@ fn coupons_count() {
     check(QUARTER, &[sub_total, late_coupon], ("25.00", "35.00", UsageLimit));
     let half = r#"{"usage_limit": {"type": "percent", "maximum": "50"}}"#;
     check(half, &[sub_total, ("coupon", "-90", 10)], ("10.00", "0.00", OrderTotal));
-    let subtotal_only =
-        r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "subtotal_only"}"#;
-    check(subtotal_only, &[sub_total, coupon], ("25.00", "35.00", UsageLimit));
+    check(QUARTER_OF_SUB_TOTAL, &[sub_total, coupon], ("25.00", "35.00", UsageLimit));
 }
 
 #[test]
@@ -241,29 +220,19 @@ fn one_redemption_takes_no_more_than_its_limit() {
     let settings = r#"{"transaction_limit": {"USD": "20.00", "EUR": "1.00"}}"#;
     check(settings, &[("sub_total", "140.00", 1)], ("20.00", "120.00", TransactionLimit));
     check(settings, &[("sub_total", "19.99", 1)], ("19.99", "0.00", OrderTotal));
-    check(
-        r#"{"transaction_limit": {"EUR": "1"}}"#,
-        &[("sub_total", "140.00", 1)],
-        ("140.00", "0.00", OrderTotal),
-    );
-    check(
-        r#"{"transaction_limit": {"USD": "0"}}"#,
-        &[("sub_total", "9", 1)],
-        ("0.00", "9.00", TransactionLimit),
-    );
+    let in_euro = r#"{"transaction_limit": {"EUR": "1.00"}}"#;
+    check(in_euro, &[("sub_total", "140.00", 1)], ("140.00", "0.00", OrderTotal));
+    let nothing = r#"{"transaction_limit": {"USD": "0.00"}}"#;
+    check(nothing, &[("sub_total", "140.00", 1)], ("0.00", "140.00", TransactionLimit));
 }
 
 #[test]
 fn no_more_is_used_than_is_there() {
     let order = order(&[("sub_total", "140.00", 1)]);
-    check_of(&account(&[(1, "10.00", None)]), NO_LIMIT, &order, ("10.00", "130.00", Available));
-    check_of(
-        &account(&[(1, "10", None), (1, "15", Some(2))]),
-        NO_LIMIT,
-        &order,
-        ("10.00", "130.00", Available),
-    );
-    check_of(&account(&[(1, "15", Some(2))]), NO_LIMIT, &order, ("0.00", "140.00", Available));
+    let (ten, expired) = ((1, "10.00", None), (1, "15.00", Some(2)));
+    check_of(&account(&[ten]), NO_LIMIT, &order, ("10.00", "130.00", Available));
+    check_of(&account(&[ten, expired]), NO_LIMIT, &order, ("10.00", "130.00", Available));
+    check_of(&account(&[expired]), NO_LIMIT, &order, ("0.00", "140.00", Available));
     check_of(&account(&[]), QUARTER, &order, ("0.00", "140.00", Available));
 }
 
@@ -303,42 +272,30 @@ fn an_exact_amount_is_taken_exactly_or_not_at_all() {
 
 #[test]
 fn amounts_more_precise_than_their_currency_name_their_field() {
-    let invalid =
-        |field: &str, message: &str| Refusal::Invalid { field: field.into(), message: message.into() };
-    let lines = |amount| [("sub_total", "1", 1), ("tax", "1", 2), ("coupon", amount, 3)];
-    let third = "order.lines[2].amount";
-    check_refused(
-        "USD",
-        NO_LIMIT,
-        &lines("-0.001"),
-        invalid(third, "must have at most 2 decimals, as USD has"),
-    );
-    check_refused("JPY", NO_LIMIT, &lines("0.5"), invalid(third, "must have at most 0 decimals, as JPY has"));
-    check_refused(
-        "BHD",
-        NO_LIMIT,
-        &lines("0.0005"),
-        invalid(third, "must have at most 3 decimals, as BHD has"),
-    );
-    check_exact(NO_LIMIT, "0.001", Err(invalid("amount", "must have at most 2 decimals, as USD has")));
-    check_exact(NO_LIMIT, "0.00", Err(invalid("amount", "must be more than zero")));
+    let third_line = |amount| [("sub_total", "1", 1), ("tax", "1", 2), ("coupon", amount, 3)];
+    let check = |code, amount, message: &str| {
+        let refusal = Refusal::Invalid { field: "order.lines[2].amount".into(), message: message.into() };
+        check_refused(code, NO_LIMIT, &third_line(amount), refusal);
+    };
+    check("USD", "-0.001", "must have at most 2 decimals, as USD has");
+    check("JPY", "0.5", "must have at most 0 decimals, as JPY has");
+    check("BHD", "0.0005", "must have at most 3 decimals, as BHD has");
+
+    let invalid = |message: &str| Refusal::Invalid { field: "amount".into(), message: message.into() };
+    check_exact(NO_LIMIT, "0.001", Err(invalid("must have at most 2 decimals, as USD has")));
+    check_exact(NO_LIMIT, "0.00", Err(invalid("must be more than zero")));
 }
 
 #[test]
 fn of_two_rules_that_are_equally_tight_the_first_is_named() {
-    let ten = [("sub_total", "10.00", 1)];
-    let all_ten =
+    let limits =
         r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "10"}}, "transaction_limit": {"USD": "10"}}"#;
+    let limit = r#"{"transaction_limit": {"USD": "10"}}"#;
+    let (ten, eleven) = (order(&[("sub_total", "10.00", 1)]), order(&[("sub_total", "11.00", 1)]));
     let account = account(&[(1, "10.00", None)]);
-    check_of(&account, all_ten, &order(&ten), ("10.00", "0.00", OrderTotal));
-    let eleven = order(&[("sub_total", "11.00", 1)]);
-    check_of(&account, all_ten, &eleven, ("10.00", "1.00", UsageLimit));
-    check_of(
-        &account,
-        r#"{"transaction_limit": {"USD": "10"}}"#,
-        &eleven,
-        ("10.00", "1.00", TransactionLimit),
-    );
+    check_of(&account, limits, &ten, ("10.00", "0.00", OrderTotal));
+    check_of(&account, limits, &eleven, ("10.00", "1.00", UsageLimit));
+    check_of(&account, limit, &eleven, ("10.00", "1.00", TransactionLimit));
     check_of(&account, NO_LIMIT, &eleven, ("10.00", "1.00", Available));
 }
 

@@ -1,0 +1,19 @@
+//! The whole service in one process, on an embedded database: for a laptop, and for the tests.
+//!
+//! Table and routes come from `infra/template.yaml` itself and the handlers are those that Lambda runs, so that what
+//! works here is what is deployed. It is no server for production: it has no limits, and prints its keys.
+
+mod bundle;
+mod database;
+mod issuer;
+mod serve;
+mod template;
+
+/// Why something here failed, for a person to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+pub use bundle::{Bundle, functions};
+pub use database::{Database, TABLE};
+pub use issuer::{AUDIENCE, Issuer};
+pub use serve::{Credentials, Options, Running, run_schedule, serve, serve_database};
+pub use template::{Template, TemplateRoute};

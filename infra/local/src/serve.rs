@@ -1,0 +1,305 @@
+//! `cargo local`: database, API, issuer and schedule in one process.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use edge::{Event, Gate, Oidc};
+use expire_on_schedule::expire_on_schedule;
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Hash, Role};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{ApiKey, Connection, Store};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, TABLE};
+
+/// How often the schedule ticks here.
+const TICK: Duration = Duration::from_secs(60);
+/// How long one tick may take.
+const TICK_TIME: Duration = Duration::from_secs(50);
+/// Largest body that API Gateway lets through, in bytes.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+/// How long the printed customer token is valid.
+const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where data and keys are kept; `None` is in memory alone.
+    pub data: Option<PathBuf>,
+    /// The port; 0 is any.
+    pub port: u16,
+}
+
+/// Keys of a local stack. They open nothing else.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credentials {
+    /// An API key of role admin.
+    pub admin_key: String,
+    /// An API key of role store.
+    pub store_key: String,
+    /// The issuer's private key, PKCS #8 in base64.
+    issuer_key: String,
+}
+
+/// A service that is ready to answer.
+#[derive(Serialize)]
+pub struct Running {
+    /// Where it answers.
+    pub url: String,
+    /// An API key of role admin.
+    pub admin_key: String,
+    /// An API key of role store.
+    pub store_key: String,
+    /// A token of the customer `alice`.
+    pub customer_token: String,
+    #[serde(skip)]
+    server: JoinSet<Result<(), Failure>>,
+    #[serde(skip)]
+    database: Database,
+}
+
+impl Running {
+    /// Waits for ctrl-c, then stops.
+    ///
+    /// # Errors
+    /// When the service stops by itself.
+    pub async fn until_ctrl_c(mut self) -> Result<(), Failure> {
+        tokio::select! {
+            stopped = self.server.join_next() => stopped.ok_or("nothing was started")??,
+            asked = tokio::signal::ctrl_c() => Ok(asked?),
+        }
+    }
+
+    /// Where the database answers.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Credentials {
+    fn new(at: Timestamp) -> Result<Self, Failure> {
+        let key = |role| edge::new_api_key(role, None, at).map(|(key, _)| key).map_err(|_| "no random bits were to be had");
+        let issuer_key = STANDARD.encode(Issuer::new_key()?);
+        Ok(Self { admin_key: key(Role::Admin)?, store_key: key(Role::Store)?, issuer_key })
+    }
+
+    /// The keys that this folder keeps, new ones if it keeps none.
+    fn of(folder: Option<&Path>, at: Timestamp) -> Result<Self, Failure> {
+        let Some(folder) = folder else {
+            return Self::new(at);
+        };
+        let file = folder.join("credentials.json");
+        if let Ok(kept) = fs::read(&file) {
+            return Ok(serde_json::from_slice(&kept)?);
+        }
+        fs::create_dir_all(folder)?;
+        let new = Self::new(at)?;
+        fs::write(&file, serde_json::to_vec_pretty(&new)?)?;
+        Ok(new)
+    }
+
+    fn issuer(&self, url: String) -> Result<Issuer, Failure> {
+        Ok(Issuer::new(url, &STANDARD.decode(&self.issuer_key)?))
+    }
+}
+
+/// What the API's door needs.
+#[derive(Clone)]
+struct Door {
+    bundle: Bundle,
+    store: Store,
+}
+
+/// Starts the whole service.
+///
+/// # Errors
+/// When another one serves the same data, or a file or port cannot be had.
+pub async fn serve(options: &Options) -> Result<Running, Failure> {
+    let folder = options.data.as_deref();
+    if let Some(url) = folder.and_then(running_in) {
+        return Err(format!("{url} serves this data already; stop it, or give another --data or --memory").into());
+    }
+    let now = Timestamp::now();
+    let credentials = Credentials::of(folder, now)?;
+    let database = Database::start(folder.map(|folder| folder.join("ledger.db")).as_deref(), 0).await?;
+    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    keep_store_key(&store, &credentials, now).await?;
+
+    let listener = listen(options.port).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let issuer = credentials.issuer(format!("{url}/_local/issuer"))?;
+    let oidc = Oidc::new(issuer.url(), AUDIENCE)?;
+    let gate = Gate::new(store.clone(), Some(Hash::of(credentials.admin_key.as_bytes())), Some(oidc));
+    let door = Door { bundle: Bundle::new(&store, gate)?, store: store.clone() };
+    let router = Router::new()
+        .route("/_local/events/expire-on-schedule", post(scheduled))
+        .fallback(answer)
+        .with_state(door)
+        .merge(issuer_routes(&issuer));
+
+    let mut server = JoinSet::new();
+    server.spawn(async move { Ok(axum::serve(listener, router).await?) });
+    server.spawn(tick(store));
+    if let Some(folder) = folder {
+        fs::write(folder.join("url"), &url)?;
+    }
+    Ok(Running {
+        customer_token: issuer.token("alice", None, now, TOKEN_LIFETIME)?,
+        admin_key: credentials.admin_key,
+        store_key: credentials.store_key,
+        url,
+        server,
+        database,
+    })
+}
+
+/// Starts the database and the issuer alone, for functions that `cargo lambda watch` runs, and writes the environment
+/// that those need to `lambda.env` in the data's folder.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Failure> {
+    let folder = options.data.clone().ok_or("--database-only keeps its environment file with its data: no --memory")?;
+    let now = Timestamp::now();
+    let credentials = Credentials::of(Some(&folder), now)?;
+    let database = Database::start(Some(&folder.join("ledger.db")), options.port).await?;
+    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    keep_store_key(&store, &credentials, now).await?;
+
+    let listener = listen(0).await?;
+    let issuer = credentials.issuer(format!("http://{}/_local/issuer", listener.local_addr()?))?;
+    let router = issuer_routes(&issuer);
+    let mut server = JoinSet::new();
+    server.spawn(async move { Ok(axum::serve(listener, router).await?) });
+
+    let environment = folder.join("lambda.env");
+    let lines = [
+        ("SCRIP_TABLE", TABLE),
+        ("SCRIP_ADMIN_KEY_SHA256", &Hash::of(credentials.admin_key.as_bytes()).to_string()),
+        ("SCRIP_OIDC_ISSUER", issuer.url()),
+        ("SCRIP_OIDC_AUDIENCE", AUDIENCE),
+        ("AWS_ENDPOINT_URL_DYNAMODB", database.endpoint()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ];
+    let lines: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    fs::write(&environment, lines)?;
+    let running = Running {
+        url: database.endpoint().to_owned(),
+        customer_token: issuer.token("alice", None, now, TOKEN_LIFETIME)?,
+        admin_key: credentials.admin_key,
+        store_key: credentials.store_key,
+        server,
+        database,
+    };
+    Ok((running, environment))
+}
+
+/// Runs the schedule's event for this moment: in the service that serves this data, or here if none does.
+///
+/// # Errors
+/// When the run fails.
+pub async fn run_schedule(data: &Path, url: Option<String>, at: Timestamp) -> Result<Value, Failure> {
+    let event = scheduled_event(at);
+    if let Some(url) = url.or_else(|| running_in(data)) {
+        let sent = move || -> Result<String, Failure> {
+            let mut response = ureq::post(format!("{url}/_local/events/expire-on-schedule"))
+                .config()
+                .http_status_as_error(false)
+                .build()
+                .send(event.to_string())?;
+            Ok(response.body_mut().read_to_string()?)
+        };
+        return Ok(serde_json::from_str(&tokio::task::spawn_blocking(sent).await??)?);
+    }
+    let database = Database::start(Some(&data.join("ledger.db")), 0).await?;
+    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    let event = Event::read(&serde_json::from_value::<EventBridgeEvent<Value>>(event)?, TICK_TIME)?;
+    Ok(serde_json::to_value(expire_on_schedule(store, event).await?)?)
+}
+
+/// The event as EventBridge sends it.
+fn scheduled_event(at: Timestamp) -> Value {
+    json!({
+        "version": "0", "id": "local", "detail-type": "Scheduled Event", "source": "aws.events", "account": "local",
+        "time": at, "region": "local", "resources": ["local"], "detail": {},
+    })
+}
+
+/// The address of the service that serves this folder's data now, if one does.
+fn running_in(folder: &Path) -> Option<String> {
+    let url = fs::read_to_string(folder.join("url")).ok()?;
+    let address: SocketAddr = url.strip_prefix("http://")?.parse().ok()?;
+    std::net::TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok().map(|_| url)
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.map_err(|error| format!("port {port} cannot be had: {error}; give another --port, or 0 for any").into())
+}
+
+async fn keep_store_key(store: &Store, credentials: &Credentials, at: Timestamp) -> Result<(), Failure> {
+    let hash = Hash::of(credentials.store_key.as_bytes());
+    let id = edge::key_id(hash);
+    let name = Some("local store".to_owned());
+    Ok(store.put_api_key(&ApiKey { id, hash, role: Role::Store, name, created_at: at, revoked_at: None }).await?)
+}
+
+fn issuer_routes(issuer: &Issuer) -> Router {
+    let discovery = issuer.discovery();
+    let keys = issuer.keys().unwrap_or(Value::Null);
+    Router::new()
+        .route("/_local/issuer/.well-known/openid-configuration", get(|| async { Json(discovery) }))
+        .route("/_local/issuer/jwks", get(|| async { Json(keys) }))
+}
+
+async fn answer(State(door): State<Door>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "API Gateway lets no body through that is larger than 10 MB").into_response();
+    };
+    let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("local").to_owned();
+    let request = Request::from_parts(parts, body);
+    door.bundle.respond(request, Timestamp::now(), &request_id).await.map(Body::from)
+}
+
+/// Takes the schedule's event as Lambda would.
+async fn scheduled(State(door): State<Door>, body: String) -> Response {
+    let run = async {
+        let event: EventBridgeEvent<Value> = serde_json::from_str(&body)?;
+        let swept = expire_on_schedule(door.store, Event::read(&event, TICK_TIME)?).await?;
+        Ok::<_, Failure>(serde_json::to_value(swept)?)
+    };
+    match run.await {
+        Ok(swept) => Json(swept).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))).into_response(),
+    }
+}
+
+async fn tick(store: Store) -> Result<(), Failure> {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
+        if let Err(error) = expire_on_schedule(store.clone(), event).await {
+            tracing::error!(%error, "the schedule's run failed; the next one goes on");
+        }
+    }
+}
