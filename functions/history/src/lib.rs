@@ -48,7 +48,7 @@ async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
     let record = store.customer(&customer).await?;
 
     let record = record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
-    Reply::ok(&CustomerView::new(&customer, record, call.at).map_err(ledger::Refusal::from)?)
+    Reply::ok(&CustomerView::new(customer, record, call.at)?)
 }
 
 async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {

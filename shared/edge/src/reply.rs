@@ -18,6 +18,12 @@ pub struct Reply {
     replayed: bool,
 }
 
+#[derive(Serialize)]
+struct Page<'a, T> {
+    data: &'a [T],
+    next_cursor: Option<String>,
+}
+
 impl Reply {
     /// 201: the call made an entry or a thing of its own.
     ///
@@ -43,7 +49,7 @@ impl Reply {
         let next = next.map(serde_json::to_vec).transpose().map_err(|error| Problem::internal(error.to_string()))?;
         // Encoded, so that clients do not come to depend on what is in it.
         let next_cursor = next.map(|place| URL_SAFE_NO_PAD.encode(place));
-        Self::ok(&serde_json::json!({"data": data, "next_cursor": next_cursor}))
+        Self::ok(&Page { data, next_cursor })
     }
 
     /// 204: done, and nothing to say.

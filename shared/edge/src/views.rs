@@ -1,9 +1,11 @@
 //! How things look in JSON to those who may see them.
 
 use jiff::Timestamp;
-use ledger::{Account, Actor, Category, Currency, Entry, EntryId, EntryType, Hash, Money, OutOfRange, Payment, Refusal, Role, Topup, TopupStatus};
+use ledger::{
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, Money, Payment,
+    Refusal, Role, Topup, TopupStatus,
+};
 use serde::Serialize;
-use serde_json::{Value, json};
 use store::CustomerRecord;
 
 /// One entry, as a reader of this role may see it.
@@ -17,7 +19,7 @@ pub struct EntryView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<Category>,
     balance_after: Money,
-    allocations: Vec<Value>,
+    allocations: Vec<AllocationView>,
     /// Of the lot that it made: a moment, or null for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Option<Timestamp>>,
@@ -56,7 +58,7 @@ impl<'a> EntryView<'a> {
             allocations: entry
                 .allocations
                 .iter()
-                .map(|part| json!({"lot": id(part.lot), "amount": part.amount}))
+                .map(|part| AllocationView { lot: id(part.lot), amount: part.amount })
                 .collect(),
             expires_at: entry.category.map(|_| entry.expires_at),
             order: entry.order.as_ref().map(|order| order.id.as_str()),
@@ -72,6 +74,13 @@ impl<'a> EntryView<'a> {
             prev_hash: entry.prev_hash,
         }
     }
+}
+
+/// What went into or came out of one lot.
+#[derive(Debug, Serialize)]
+struct AllocationView {
+    lot: EntryId,
+    amount: Money,
 }
 
 /// The balances that an entry left behind.
@@ -160,7 +169,7 @@ impl<'a> TopupView<'a> {
 
     /// As a list over all customers shows it.
     #[must_use]
-    pub fn of(self, customer: &'a ledger::CustomerId) -> Self {
+    pub fn of(self, customer: &'a CustomerId) -> Self {
         Self { customer: Some(customer.as_str()), ..self }
     }
 }
@@ -168,44 +177,79 @@ impl<'a> TopupView<'a> {
 /// One customer with balances, lots and what expires when.
 #[derive(Debug, Serialize)]
 pub struct CustomerView {
-    customer: String,
+    customer: CustomerId,
     name: Option<String>,
     email: Option<String>,
-    accounts: Vec<Value>,
+    accounts: Vec<CustomerAccountView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CustomerAccountView {
+    #[serde(flatten)]
+    balances: AccountView,
+    pending_topups: Money,
+    lots: Vec<LotView>,
+    expiring: Vec<ExpiringView>,
+    lifetime: LifetimeView,
+}
+
+#[derive(Debug, Serialize)]
+struct LotView {
+    id: EntryId,
+    category: Category,
+    source: Role,
+    remaining: Money,
+    granted_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExpiringView {
+    at: Timestamp,
+    amount: Money,
+}
+
+#[derive(Debug, Serialize)]
+struct LifetimeView {
+    granted: Money,
+    topped_up: Money,
+    redeemed: Money,
+    refunded: Money,
+    withdrawn: Money,
+    expired: Money,
 }
 
 impl CustomerView {
     /// As of now.
     ///
     /// # Errors
-    /// [`OutOfRange`] when a sum does not fit.
-    pub fn new(customer: &ledger::CustomerId, record: CustomerRecord, now: Timestamp) -> Result<Self, OutOfRange> {
+    /// When a sum does not fit.
+    pub fn new(customer: CustomerId, record: CustomerRecord, now: Timestamp) -> Result<Self, Refusal> {
         let profile = record.profile.unwrap_or_default();
-        let accounts = record.accounts.iter().map(|account| account_json(account, now)).collect::<Result<_, _>>()?;
-        Ok(Self { customer: customer.to_string(), name: profile.name, email: profile.email, accounts })
+        let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, now));
+        let accounts = accounts.collect::<Result<_, _>>()?;
+        Ok(Self { customer, name: profile.name, email: profile.email, accounts })
     }
 }
 
-fn account_json(account: &Account, now: Timestamp) -> Result<Value, OutOfRange> {
-    let lots: Vec<Value> = account
-        .lots
-        .iter()
-        .map(|lot| {
-            json!({
-                "id": account.id(lot.number), "category": lot.origin.category, "source": lot.origin.source,
-                "remaining": lot.remaining, "granted_at": lot.origin.granted_at, "expires_at": lot.origin.expires_at,
-            })
+impl CustomerAccountView {
+    fn new(account: &Account, now: Timestamp) -> Result<Self, Refusal> {
+        let lot = |lot: &Lot| LotView {
+            id: account.id(lot.number),
+            category: lot.origin.category,
+            source: lot.origin.source,
+            remaining: lot.remaining,
+            granted_at: lot.origin.granted_at,
+            expires_at: lot.origin.expires_at,
+        };
+        let expiring = account.expiring(now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
+        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired } = account.lifetime;
+        Ok(Self {
+            balances: AccountView::now(account, now)?,
+            pending_topups: account.pending,
+            lots: account.lots.iter().map(lot).collect(),
+            expiring: expiring.collect(),
+            lifetime: LifetimeView { granted, topped_up, redeemed, refunded, withdrawn, expired },
         })
-        .collect();
-    let expiring: Vec<Value> =
-        account.expiring(now)?.into_iter().map(|(at, amount)| json!({"at": at, "amount": amount})).collect();
-    let lifetime = &account.lifetime;
-    Ok(json!({
-        "currency": account.currency, "balance": account.balance()?, "held": account.held(),
-        "available": account.available(now)?, "pending_topups": account.pending, "lots": lots, "expiring": expiring,
-        "lifetime": {
-            "granted": lifetime.granted, "topped_up": lifetime.topped_up, "redeemed": lifetime.redeemed,
-            "refunded": lifetime.refunded, "withdrawn": lifetime.withdrawn, "expired": lifetime.expired,
-        },
-    }))
+    }
 }

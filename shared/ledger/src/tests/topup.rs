@@ -274,3 +274,19 @@ fn two_faults_of_an_approval_always_give_the_same_answer() {
     );
     check("{}", &topup, None, staff(), Refusal::TooManyLots);
 }
+
+#[test]
+fn a_requests_id_is_its_currency_and_22_characters() {
+    let id: crate::TopupId = "USD-3q2-7w_AAAAAAAAAAAAAAA".parse().unwrap();
+    assert_eq!((id.currency, id.digest()), (crate::Currency::USD, "3q2-7w_AAAAAAAAAAAAAAA"));
+    for bad in [
+        "",
+        "USD",
+        "USD-",
+        "3q2-7w_AAAAAAAAAAAAAAA",
+        "USD-3q2-7w_AAAAAAAAAAAAAA",
+        "USD-3q2+7w_AAAAAAAAAAAAAAA",
+    ] {
+        assert!(bad.parse::<crate::TopupId>().is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,175 @@
+//! The wire between the store and the database: counts trips and capacity units, and breaks where it is told to.
+//!
+//! What the embedded database does not do by itself comes from here, with DynamoDB's own error shapes.
+
+use std::{
+    collections::VecDeque,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// One request that went to the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trip {
+    pub operation: String,
+    pub units: Decimal,
+    /// The transaction's token, if it is one.
+    pub token: Option<String>,
+}
+
+/// What happens to a request instead of being answered.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It never arrives, and the connection ends.
+    LoseRequest,
+    /// It takes effect, and the connection ends before the answer.
+    LoseAnswer,
+    /// The database refuses it with this error.
+    Refuse(u16, Value),
+}
+
+impl Fault {
+    /// A transaction cancelled for these reasons, one an item.
+    pub fn cancelled(reasons: &[&str]) -> Self {
+        let reasons: Vec<Value> = reasons.iter().map(|code| json!({"Code": code, "Message": code})).collect();
+        Self::Refuse(
+            400,
+            json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+                "CancellationReasons": reasons,
+            }),
+        )
+    }
+
+    /// Any other error of DynamoDB's.
+    pub fn error(name: &str, status: u16) -> Self {
+        let kind = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        Self::Refuse(status, json!({"__type": kind, "message": "on purpose"}))
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    trips: Vec<Trip>,
+    faults: VecDeque<(String, Fault)>,
+}
+
+#[derive(Clone)]
+struct Line {
+    upstream: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    script: Arc<Mutex<Script>>,
+}
+
+pub struct Wire {
+    pub endpoint: String,
+    script: Arc<Mutex<Script>>,
+    server: JoinHandle<()>,
+}
+
+impl Wire {
+    pub async fn to(upstream: &str) -> Self {
+        let script = Arc::new(Mutex::new(Script::default()));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let line = Line { upstream: upstream.to_owned(), client, script: Arc::clone(&script) };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(carry).with_state(line);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { endpoint, script, server }
+    }
+
+    /// Lets this fault befall the next request of this operation; several befall one after the other.
+    pub fn fault(&self, operation: &str, fault: Fault) {
+        self.script.lock().unwrap().faults.push_back((operation.to_owned(), fault));
+    }
+
+    /// Whether every fault has befallen something.
+    pub fn is_spent(&self) -> bool {
+        self.script.lock().unwrap().faults.is_empty()
+    }
+
+    /// The trips since this was last asked.
+    pub fn trips(&self) -> Vec<Trip> {
+        std::mem::take(&mut self.script.lock().unwrap().trips)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn carry(State(line): State<Line>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let target = parts.headers.get("x-amz-target").unwrap().to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap().to_owned();
+    let mut body: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    body["ReturnConsumedCapacity"] = json!("TOTAL");
+    let token = body["ClientRequestToken"].as_str().map(str::to_owned);
+
+    let fault = {
+        let faults = &mut line.script.lock().unwrap().faults;
+        let due = faults.front().is_some_and(|(of, _)| *of == operation);
+        if due { faults.pop_front().map(|(_, fault)| fault) } else { None }
+    };
+    if let Some(Fault::Refuse(status, error)) = &fault {
+        line.note(Trip { operation, units: Decimal::ZERO, token });
+        let body = Body::from(error.to_string());
+        return Response::builder().status(*status).header("content-type", "application/x-amz-json-1.0").body(body).unwrap();
+    }
+    if let Some(Fault::LoseRequest) = fault {
+        line.note(Trip { operation, units: Decimal::ZERO, token });
+        return torn();
+    }
+
+    let body = Bytes::from(body.to_string());
+    parts.uri = line.upstream.parse().unwrap();
+    parts.headers.remove("content-length");
+    parts.headers.remove("host");
+    let answer = line.client.request(Request::from_parts(parts, Full::new(body))).await.unwrap();
+    let (mut parts, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let answered: Value = serde_json::from_slice(&body).unwrap();
+    line.note(Trip { operation, units: units(&answered["ConsumedCapacity"]), token });
+    if let Some(Fault::LoseAnswer) = fault {
+        return torn();
+    }
+    // The checksum is of the body, which is as it came; only its length has to be told anew.
+    parts.headers.remove("content-length");
+    Response::from_parts(parts, Body::from(body))
+}
+
+impl Line {
+    fn note(&self, trip: Trip) {
+        self.script.lock().unwrap().trips.push(trip);
+    }
+}
+
+/// An answer that breaks off before it has begun.
+fn torn() -> Response {
+    let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("torn")) });
+    Response::builder().header("content-length", "100").body(Body::from_stream(broken)).unwrap()
+}
+
+fn units(consumed: &Value) -> Decimal {
+    match consumed {
+        Value::Array(tables) => tables.iter().map(units).sum(),
+        Value::Object(table) => table["CapacityUnits"].to_string().parse().unwrap(),
+        _ => Decimal::ZERO,
+    }
+}

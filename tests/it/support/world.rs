@@ -1,0 +1,246 @@
+//! A store of its own for one test, and the people who call it. The clock stands still until the test moves it.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use edge::{Event, Gate, Oidc};
+use expire_on_schedule::{Swept, expire_on_schedule};
+use http::{HeaderMap, Request};
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Hash, Role};
+use local::{Bundle, Database, Issuer, TABLE};
+use serde_json::{Value, json};
+use store::{Connection, Store};
+
+use crate::support::wire::Wire;
+
+/// When every test begins.
+pub const START: &str = "2026-11-22T10:00:00Z";
+
+pub struct World {
+    pub store: Store,
+    pub wire: Wire,
+    pub issuer: Issuer,
+    bundle: Bundle,
+    admin_key: String,
+    store_key: String,
+    now: Mutex<Timestamp>,
+    _database: Database,
+    _issuer: tokio::task::JoinHandle<()>,
+}
+
+/// What a call answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+    pub json: Value,
+}
+
+/// Somebody with a credential.
+#[derive(Clone)]
+pub struct Client<'a> {
+    world: &'a World,
+    authorization: Option<String>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let database = Database::start(None, 0).await.unwrap();
+        let wire = Wire::to(database.endpoint()).await;
+        let store = Store::connect(Connection::local(TABLE, &wire.endpoint));
+        let now: Timestamp = START.parse().unwrap();
+
+        let (admin_key, admin) = edge::new_api_key(Role::Admin, None, now).unwrap();
+        let (store_key, shop) = edge::new_api_key(Role::Store, None, now).unwrap();
+        store.put_api_key(&shop).await.unwrap();
+        let (issuer, server) = issuer().await;
+        let oidc = Oidc::new(issuer.url(), local::AUDIENCE).unwrap();
+        let gate = Gate::new(store.clone(), Some(Hash(admin.hash.0)), Some(oidc));
+        let bundle = Bundle::new(&store, gate).unwrap();
+        let world = Self {
+            store,
+            wire,
+            issuer,
+            bundle,
+            admin_key,
+            store_key,
+            now: Mutex::new(now),
+            _database: database,
+            _issuer: server,
+        };
+        // So that no test counts the trip that finds its key.
+        world.shop().get("/v1/customers/nobody").await;
+        world.wire.trips();
+        world
+    }
+
+    pub fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    /// Moves the clock to this moment.
+    pub fn set_now(&self, moment: &str) {
+        *self.now.lock().unwrap() = moment.parse().unwrap();
+    }
+
+    /// Moves the clock on.
+    pub fn pass(&self, time: SignedDuration) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.checked_add(time).unwrap();
+    }
+
+    pub fn admin(&self) -> Client<'_> {
+        self.with_credential(&self.admin_key)
+    }
+
+    pub fn shop(&self) -> Client<'_> {
+        self.with_credential(&self.store_key)
+    }
+
+    pub fn customer(&self, id: &str) -> Client<'_> {
+        let token = self.issuer.token(id, None, self.now(), SignedDuration::from_hours(1)).unwrap();
+        self.with_credential(&token)
+    }
+
+    pub fn staff(&self, id: &str) -> Client<'_> {
+        let token = self.issuer.token(id, Some("scrip:admin"), self.now(), SignedDuration::from_hours(1)).unwrap();
+        self.with_credential(&token)
+    }
+
+    pub fn nobody(&self) -> Client<'_> {
+        Client { world: self, authorization: None }
+    }
+
+    pub fn with_credential(&self, credential: &str) -> Client<'_> {
+        Client { world: self, authorization: Some(format!("Bearer {credential}")) }
+    }
+
+    /// Puts settings that differ from the defaults in these.
+    pub async fn settings(&self, settings: Value) {
+        let answer = self.admin().put("/v1/settings", settings).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Grants credit and expects it to be granted.
+    pub async fn granted(&self, customer: &str, amount: &str, more: Value) -> Answer {
+        let mut body = json!({"amount": amount, "category": "goodwill"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let key = format!("granted-{customer}-{}", fresh());
+        let answer = self.admin().post(&format!("/v1/customers/{customer}/grants"), &key, body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer
+    }
+
+    /// Runs the schedule for now.
+    pub async fn expire(&self) -> Swept {
+        self.expire_at(self.now()).await
+    }
+
+    /// Runs the schedule for another moment.
+    pub async fn expire_at(&self, at: Timestamp) -> Swept {
+        let event = Event { at, time_left: std::time::Duration::from_secs(60) };
+        expire_on_schedule(self.store.clone(), event).await.unwrap()
+    }
+
+    /// The customer's one account, as the API shows it.
+    pub async fn account(&self, customer: &str) -> Value {
+        let answer = self.admin().get(&format!("/v1/customers/{customer}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json["accounts"][0].clone()
+    }
+
+    /// All of the customer's entries, oldest first.
+    pub async fn entries(&self, customer: &str) -> Vec<Value> {
+        let mut entries = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let answer = self.admin().get(&format!("/v1/customers/{customer}/entries?limit=200{cursor}")).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            entries.extend(answer.json["data"].as_array().unwrap().clone());
+            match answer.json["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        entries.reverse();
+        entries
+    }
+}
+
+impl Client<'_> {
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], Bytes::new()).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.send("POST", path, &[("idempotency-key", key)], Bytes::from(body.to_string())).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, &[], Bytes::from(body.to_string())).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], Bytes::new()).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body).unwrap();
+        let response = self.world.bundle.respond(request, self.world.now(), "test").await;
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
+    }
+}
+
+impl Answer {
+    /// Expects this status and, for a problem, its code.
+    #[track_caller]
+    pub fn expect(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.json["code"].as_str().unwrap_or("")), (status, code), "{}", self.text);
+        if status >= 400 {
+            assert_eq!(self.headers["content-type"], "application/problem+json");
+        }
+        self
+    }
+
+    pub fn is_replayed(&self) -> bool {
+        self.headers.get("idempotent-replayed").is_some_and(|value| value == "true")
+    }
+}
+
+/// A number that no other call in this process gets.
+pub fn fresh() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An order with one line, its sub-total.
+pub fn order(id: &str, amount: &str) -> Value {
+    json!({"id": id, "lines": [{"code": "sub_total", "amount": amount, "sort_order": 1}]})
+}
+
+/// An issuer of tokens at an address of its own.
+async fn issuer() -> (Issuer, tokio::task::JoinHandle<()>) {
+    use axum::{Json, Router, routing::get};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let issuer = Issuer::new(url, &Issuer::new_key().unwrap());
+    let (discovery, keys) = (issuer.discovery(), issuer.keys().unwrap());
+    let router = Router::new()
+        .route("/.well-known/openid-configuration", get(|| async { Json(discovery) }))
+        .route("/jwks", get(|| async { Json(keys) }));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (issuer, server)
+}

@@ -1,0 +1,1 @@
+//! The traps of a ledger on DynamoDB, each sprung on purpose.
