@@ -36,6 +36,8 @@ pub enum Fault {
     LoseRequest,
     /// It takes effect, and the connection ends before the answer.
     LoseAnswer,
+    /// It never arrives, and nobody says so.
+    Hang,
     /// The database refuses it with this error.
     Refuse(u16, Value),
 }
@@ -132,8 +134,11 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
         let body = Body::from(error.to_string());
         return Response::builder().status(*status).header("content-type", "application/x-amz-json-1.0").body(body).unwrap();
     }
-    if let Some(Fault::LoseRequest) = fault {
+    if let Some(Fault::LoseRequest | Fault::Hang) = &fault {
         line.note(Trip { operation, units: Decimal::ZERO, token });
+        if let Some(Fault::Hang) = fault {
+            std::future::pending::<()>().await;
+        }
         return torn();
     }
 
