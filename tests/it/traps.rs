@@ -242,4 +242,7 @@ async fn the_largest_amounts_come_back_digit_by_digit() {
     let balances: Vec<_> =
         customer.json["accounts"].as_array().unwrap().iter().map(|account| account["balance"].clone()).collect();
     assert_eq!(balances, ["1999999999999.998", "1999999999998", "1999999999999.98"]);
+    let entries = world.entries("alice").await;
+    assert_eq!(entries.len(), 6);
+    assert!(entries.iter().any(|entry| entry["balance_after"] == "1999999999999.98"));
 }

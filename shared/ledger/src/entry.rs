@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Account, Category, Currency, CustomerId, EntryId, Label, Money, Note, OutOfRange, Role, TopupId,
-    money::SignedAmount,
     redeem::{BoundBy, OrderUse},
     text::words,
 };
@@ -392,9 +391,7 @@ impl Entry {
             return Err(Unreadable(format!("version {} is not known", read.v)));
         }
         let money = |text: &str| {
-            text.parse::<SignedAmount>()
-                .and_then(|amount| amount.of(read.currency))
-                .map_err(|error| Unreadable(format!("{text:?} {error}")))
+            Money::from_text(text, read.currency).map_err(|error| Unreadable(format!("{text:?} {error}")))
         };
         let allocation = |AllocationContent(lot, amount, emptied): &AllocationContent| {
             let emptied = emptied.as_ref().map(|(category, source, granted_at, expires_at)| Origin {

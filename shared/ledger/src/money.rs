@@ -262,6 +262,20 @@ impl Money {
         Self { amount: Decimal::new(minor, currency.decimals()), currency }
     }
 
+    /// From its own text, as [`fmt::Display`] writes it: a sum may have more digits than an [`Amount`] is let in with.
+    ///
+    /// # Errors
+    /// [`AmountError`] for any other text.
+    pub fn from_text(text: &str, currency: Currency) -> Result<Self, AmountError> {
+        let amount = Decimal::from_str_exact(text).map_err(|_| AmountError::Malformed)?;
+        let money = Self { amount, currency };
+        money.minor().map_err(|OutOfRange| AmountError::TooLarge)?;
+        if amount.scale() != currency.decimals() || money.to_string() != text {
+            return Err(AmountError::Malformed);
+        }
+        Ok(money)
+    }
+
     /// The count of smallest units (cents).
     ///
     /// # Errors
@@ -413,6 +427,19 @@ mod tests {
         assert_eq!(share("99.9999", "999999999999", "JPY"), "999998999999");
         for text in ["0", "100.0001", "-1", "25%", ""] {
             assert_eq!(text.parse::<Percent>(), Err(PercentError), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_money_prints_it_reads_however_large_it_grew() {
+        for minor in [0, 1, -1, 250, i64::MAX, -i64::MAX] {
+            for currency in ["USD", "JPY", "BHD"].map(|code| code.parse().unwrap()) {
+                let money = Money::from_minor(minor, currency);
+                assert_eq!(Money::from_text(&money.to_string(), currency), Ok(money));
+            }
+        }
+        for text in ["", "1", "1.0", "1.000", "+1.00", "01.00", "1e2", ".10", "-0.00", "99999999999999999999.00"] {
+            assert!(Money::from_text(text, Currency::USD).is_err(), "{text}");
         }
     }
 

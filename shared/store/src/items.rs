@@ -17,8 +17,8 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Amount, Category, Currency, CustomerId, Entry, EntryId, Hash, IdempotencyKey, Label, Lifetime, Lot,
-    Money, Note, Origin, Payment, Resolution, Role, SALT, SignedAmount, Topup, TopupId, TopupStatus, Written,
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, Hash, IdempotencyKey, Label, Lifetime, Lot,
+    Money, Note, Origin, Payment, Resolution, Role, SALT, Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -292,7 +292,7 @@ pub(crate) fn decode_entry(item: &Item) -> Result<Entry, Error> {
 #[serde(deny_unknown_fields)]
 struct TopupDocument {
     id: TopupId,
-    amount: Amount,
+    amount: String,
     payment: Payment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<Label>,
@@ -309,36 +309,22 @@ struct ResolutionDocument {
     by: Actor,
     at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    credited: Option<(SignedAmount, EntryId)>,
+    credited: Option<(String, EntryId)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Note>,
 }
 
 pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Hash) -> Result<Item, Error> {
     let key = Key::topup(customer, &topup.id);
-    let unwritable = |reason: String| corrupt(&key, &reason);
-    let exact = |money: Money| money.to_string().parse().map_err(|_| corrupt(&key, "an amount is out of range"));
-    let resolution = topup
-        .resolution
-        .as_ref()
-        .map(|resolution| {
-            let credited = match resolution.credited {
-                None => None,
-                Some((amount, entry)) => {
-                    Some((amount.to_string().parse().map_err(|_| corrupt(&key, "an amount is out of range"))?, entry))
-                }
-            };
-            Ok(ResolutionDocument {
-                by: resolution.by.clone(),
-                at: resolution.at,
-                credited,
-                reason: resolution.reason.clone(),
-            })
-        })
-        .transpose()?;
+    let resolution = topup.resolution.as_ref().map(|resolution| ResolutionDocument {
+        by: resolution.by.clone(),
+        at: resolution.at,
+        credited: resolution.credited.map(|(amount, entry)| (amount.to_string(), entry)),
+        reason: resolution.reason.clone(),
+    });
     let document = TopupDocument {
         id: topup.id.clone(),
-        amount: exact(topup.amount)?,
+        amount: topup.amount.to_string(),
         payment: topup.payment.clone(),
         reference: topup.reference.clone(),
         status: topup.status,
@@ -346,7 +332,7 @@ pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Ha
         requested_at: topup.requested_at,
         resolution,
     };
-    let document = serde_json::to_string(&document).map_err(|error| unwritable(error.to_string()))?;
+    let document = serde_json::to_string(&document).map_err(|error| corrupt(&key, &error.to_string()))?;
 
     let mut item = key.to_item();
     let place = topup_place(topup);
@@ -368,19 +354,19 @@ pub(crate) fn decode_topup(item: &Item) -> Result<Topup, Error> {
     let document: TopupDocument =
         serde_json::from_str(fields.text("t")?).map_err(|error| fields.corrupt(&error.to_string()))?;
     let currency = document.id.currency;
-    let out_of_range = |error: ledger::AmountError| fields.corrupt(&error.to_string());
+    let money = |text: &str| Money::from_text(text, currency).map_err(|error| fields.corrupt(&error.to_string()));
     let resolution = document
         .resolution
         .map(|resolution| {
             let credited = match resolution.credited {
                 None => None,
-                Some((amount, entry)) => Some((amount.of(currency).map_err(out_of_range)?, entry)),
+                Some((amount, entry)) => Some((money(&amount)?, entry)),
             };
             Ok(Resolution { by: resolution.by, at: resolution.at, credited, reason: resolution.reason })
         })
         .transpose()?;
     Ok(Topup {
-        amount: document.amount.of(currency).map_err(out_of_range)?,
+        amount: money(&document.amount)?,
         id: document.id,
         payment: document.payment,
         reference: document.reference,

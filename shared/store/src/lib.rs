@@ -11,6 +11,8 @@ mod documents;
 mod error;
 mod items;
 mod queries;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, Committed, Requested};

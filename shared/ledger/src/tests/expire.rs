@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{account, allocated, day, goodwill, policy, seal, spend, texts, time, usd};
-use crate::{Account, Change, EntryType, Grant, LotExpiry, Role, Sweep, expire};
+use crate::{Account, Change, EntryType, Grant, Lot, LotExpiry, Role, Sweep, expire};
 
 /// What is due of these lots, and where the bound stands after; what is not due stays, and a second sweep finds nothing.
 #[track_caller]
@@ -16,16 +16,12 @@ fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option
         }
         Sweep::Due(change) => {
             assert_eq!(allocated(&change), texts(expired));
-            let lots =
-                before.lots.iter().filter(|lot| expired.iter().all(|(number, _)| lot.number != *number));
-            assert_eq!(change.account.lots, lots.cloned().collect::<Vec<_>>());
-            assert_eq!(change.account.expiry_bound, bound);
-            assert_eq!(change.line.kind, EntryType::Expire);
-            let after = seal(*change, at).0;
-            assert_eq!(
-                after.lifetime.expired,
-                before.balance().unwrap().minus(after.balance().unwrap()).unwrap()
-            );
+            assert_eq!((change.line.kind, change.account.expiry_bound), (EntryType::Expire, bound));
+            let is_open = |lot: &&Lot| expired.iter().all(|(number, _)| lot.number != *number);
+            assert_eq!(change.account.lots, before.lots.iter().filter(is_open).cloned().collect::<Vec<_>>());
+            let (after, entry) = seal(*change, at);
+            assert_eq!(before.balance().unwrap().plus(entry.amount), after.balance());
+            assert_eq!(after.lifetime.expired, entry.amount.negated());
             after
         }
     };

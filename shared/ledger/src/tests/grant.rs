@@ -129,12 +129,8 @@ fn the_balance_may_reach_its_limit_and_not_a_cent_more() {
     check(&rich, limit, "0.01", None);
     check(&rich, limit, "0.02", exceeded.clone());
     check(&spend(&rich, "50.00", day(1)), limit, "50.01", None);
-    check(
-        &account(&[]),
-        r#"{"balance_limit": {"USD": "0"}}"#,
-        "0.01",
-        Some(Refusal::BalanceLimitExceeded { limit: usd("0") }),
-    );
+    let none = r#"{"balance_limit": {"USD": "0"}}"#;
+    check(&account(&[]), none, "0.01", Some(Refusal::BalanceLimitExceeded { limit: usd("0") }));
     check(&account_in("EUR", &[]), limit, "100.01", None);
     check(&account(&[(1, "999.00", None)]), "{}", "999.00", None);
 }

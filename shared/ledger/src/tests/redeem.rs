@@ -4,7 +4,7 @@ use BoundBy::{ActivationTotal, Available, CreditProduct, OrderTotal, Transaction
 use jiff::Timestamp;
 
 use super::{account, account_in, allocated, day, order, policy, seal, texts, time, usd};
-use crate::{Account, BoundBy, MAX_OPEN_LOTS, Order, Refusal, quote, redeem};
+use crate::{Account, BoundBy, Change, MAX_OPEN_LOTS, Order, Refusal, quote, redeem};
 
 const NO_LIMIT: &str = "{}";
 const QUARTER: &str = r#"{"usage_limit": {"type": "percent", "maximum": "25"}}"#;
@@ -29,25 +29,31 @@ fn check_of(account: &Account, settings: &str, order: &Order, expected: (&str, &
         "{order:?} under {settings}"
     );
 
-    match redeem(account, &policy(settings), &"1002".parse().unwrap(), order, None, day(2)) {
+    match pay(account, settings, order, None, day(2)) {
         Ok(change) => {
-            let used = change.line.order.unwrap();
+            let (used, balance) = (change.line.order.unwrap(), account.balance().unwrap());
             assert!(terms.applied.is_positive());
             assert_eq!(change.line.amount, terms.applied.negated());
-            assert_eq!(
-                change.account.balance(),
-                account.balance().and_then(|balance| balance.minus(terms.applied))
-            );
-            assert_eq!(
-                (used.base, used.total, used.bound_by),
-                (terms.base, terms.order_total, terms.bound_by)
-            );
+            assert_eq!(change.account.balance(), balance.minus(terms.applied));
+            assert_eq!((used.base, used.total), (terms.base, terms.order_total));
+            assert_eq!(used.bound_by, terms.bound_by);
         }
         Err(refusal) => {
             assert!(terms.applied.is_zero());
             assert_eq!(rule(&refusal), Some(terms.bound_by), "{refusal}");
         }
     }
+}
+
+fn pay(
+    account: &Account,
+    settings: &str,
+    order: &Order,
+    amount: Option<&str>,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    let (id, amount) = ("1002".parse().unwrap(), amount.map(|amount| amount.parse().unwrap()));
+    redeem(account, &policy(settings), &id, order, amount, at)
 }
 
 fn rule(refusal: &Refusal) -> Option<BoundBy> {
@@ -65,13 +71,8 @@ fn rule(refusal: &Refusal) -> Option<BoundBy> {
 /// Asks for exactly `amount` of an order of 60.00 out of credit of 40.00, and then for a quote of it.
 #[track_caller]
 fn check_exact(settings: &str, amount: &str, expected: Result<(), Refusal>) {
-    check_exact_of(
-        &account(&[(1, "40.00", None)]),
-        settings,
-        &order(&[("sub_total", "60.00", 1)]),
-        amount,
-        expected,
-    );
+    let (account, order) = (account(&[(1, "40.00", None)]), order(&[("sub_total", "60.00", 1)]));
+    check_exact_of(&account, settings, &order, amount, expected);
 }
 
 #[track_caller]
@@ -82,9 +83,8 @@ fn check_exact_of(
     amount: &str,
     expected: Result<(), Refusal>,
 ) {
-    let requested = Some(amount.parse().unwrap());
-    let change = redeem(account, &policy(settings), &"1002".parse().unwrap(), order, requested, day(2));
-    let terms = quote(account, &policy(settings), order, requested, day(2));
+    let change = pay(account, settings, order, Some(amount), day(2));
+    let terms = quote(account, &policy(settings), order, Some(amount.parse().unwrap()), day(2));
     assert_eq!(change.clone().map(|_| ()), expected, "{amount} under {settings}");
     assert_eq!(terms.clone().map(|_| ()), expected, "the quote of {amount} under {settings}");
     if let (Ok(change), Ok(terms)) = (change, terms) {
@@ -98,10 +98,7 @@ fn check_exact_of(
 fn check_refused(code: &str, settings: &str, lines: &[(&str, &str, i64)], expected: Refusal) {
     let (account, order) = (account_in(code, &[(1, "40", None)]), order(lines));
     assert_eq!(quote(&account, &policy(settings), &order, None, day(2)), Err(expected.clone()));
-    assert_eq!(
-        redeem(&account, &policy(settings), &"1002".parse().unwrap(), &order, None, day(2)),
-        Err(expected)
-    );
+    assert_eq!(pay(&account, settings, &order, None, day(2)), Err(expected));
 }
 
 /// Which lots a redemption of exactly `amount` takes from.
@@ -113,9 +110,7 @@ fn check_taken(
     at: Timestamp,
     expected: Result<&[(u64, &str)], Refusal>,
 ) {
-    let order = order(&[("sub_total", amount, 1)]);
-    let requested = Some(amount.parse().unwrap());
-    let change = redeem(&account(lots), &policy(settings), &"1002".parse().unwrap(), &order, requested, at);
+    let change = pay(&account(lots), settings, &order(&[("sub_total", amount, 1)]), Some(amount), at);
     assert_eq!(change.map(|change| allocated(&change)), expected.map(texts), "{amount} out of {lots:?}");
 }
 
@@ -342,10 +337,10 @@ fn a_quote_of_two_faults_names_the_first() {
 #[test]
 fn fifo_takes_the_oldest_lots_first() {
     let lots = [(1, "10", Some(20)), (2, "20", None), (2, "5", Some(9)), (3, "7", Some(8))];
-    check_taken("{}", &lots, "0.01", day(4), Ok(&[(1, "0.01")]));
-    check_taken("{}", &lots, "10", day(4), Ok(&[(1, "10.00")]));
-    check_taken("{}", &lots, "18", day(4), Ok(&[(1, "10.00"), (2, "8.00")]));
-    check_taken("{}", &lots, "36", day(4), Ok(&[(1, "10.00"), (2, "20.00"), (3, "5.00"), (4, "1.00")]));
+    check_taken(NO_LIMIT, &lots, "0.01", day(4), Ok(&[(1, "0.01")]));
+    check_taken(NO_LIMIT, &lots, "10", day(4), Ok(&[(1, "10.00")]));
+    check_taken(NO_LIMIT, &lots, "18", day(4), Ok(&[(1, "10.00"), (2, "8.00")]));
+    check_taken(NO_LIMIT, &lots, "36", day(4), Ok(&[(1, "10.00"), (2, "20.00"), (3, "5.00"), (4, "1.00")]));
 }
 
 #[test]
@@ -362,19 +357,19 @@ fn expiring_first_takes_the_soonest_expiry_first_and_what_never_expires_last() {
 #[test]
 fn a_lot_is_usable_until_the_millisecond_before_it_expires() {
     let lots = [(1, "10", Some(5)), (2, "20", Some(6))];
-    check_taken("{}", &lots, "30", time("2026-01-04T23:59:59.999Z"), Ok(&[(1, "10.00"), (2, "20.00")]));
-    check_taken("{}", &lots, "20", day(5), Ok(&[(2, "20.00")]));
+    check_taken(NO_LIMIT, &lots, "30", time("2026-01-04T23:59:59.999Z"), Ok(&[(1, "10.00"), (2, "20.00")]));
+    check_taken(NO_LIMIT, &lots, "20", day(5), Ok(&[(2, "20.00")]));
     let expired = Refusal::InsufficientCredit { available: usd("20.00") };
-    check_taken("{}", &lots, "20.01", day(5), Err(expired));
+    check_taken(NO_LIMIT, &lots, "20.01", day(5), Err(expired));
     let expired = Refusal::InsufficientCredit { available: usd("0.00") };
-    check_taken("{}", &lots, "0.01", time("2026-01-06T00:00:00.001Z"), Err(expired));
+    check_taken(NO_LIMIT, &lots, "0.01", time("2026-01-06T00:00:00.001Z"), Err(expired));
 }
 
 #[test]
 fn an_emptied_lot_leaves_behind_what_a_refund_needs() {
     let before = account(&[(1, "10", Some(20)), (2, "20", None)]);
     let order = order(&[("sub_total", "18", 1)]);
-    let change = redeem(&before, &policy("{}"), &"1002".parse().unwrap(), &order, None, day(3)).unwrap();
+    let change = pay(&before, NO_LIMIT, &order, None, day(3)).unwrap();
     let emptied: Vec<_> = change.line.allocations.iter().map(|part| part.emptied.as_ref()).collect();
     assert_eq!(emptied, [Some(&before.lots[0].origin), None]);
     assert_eq!(
@@ -389,7 +384,7 @@ fn an_emptied_lot_leaves_behind_what_a_refund_needs() {
 fn an_account_of_as_many_lots_as_it_can_hold_is_spent_at_once() {
     let full = account(&[(1, "0.01", Some(31)); MAX_OPEN_LOTS]);
     let order = order(&[("sub_total", "5.00", 1)]);
-    let change = redeem(&full, &policy("{}"), &"1002".parse().unwrap(), &order, None, day(2)).unwrap();
+    let change = pay(&full, NO_LIMIT, &order, None, day(2)).unwrap();
     assert_eq!(change.line.allocations.len(), MAX_OPEN_LOTS);
     let (after, entry) = seal(change, day(2));
     assert_eq!((entry.amount, entry.balance_after, after.lots.len()), (usd("-5.00"), usd("0"), 0));

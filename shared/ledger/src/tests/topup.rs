@@ -225,30 +225,16 @@ fn two_faults_of_a_request_always_give_the_same_answer() {
                 "balance_limit": {{"USD": "50"}}}}"#
         )
     };
-    let (above, below) = (r#"{"USD": "90"}"#, r#"{"USD": "10"}"#);
+    let (none, above, below) = ("null", r#"{"USD": "90"}"#, r#"{"USD": "10"}"#);
+    let (ten, fifty, ninety) = (usd("10"), usd("50"), usd("90"));
     let nothing = Refusal::Invalid { field: "amount".into(), message: "must be more than zero".into() };
+    let not_allowed = Refusal::PaymentMethodNotAllowed { allowed: String::new() };
     check(&limits("[]", above, below, below), "0", Err(nothing));
-    check(
-        &limits("[]", above, below, below),
-        "20",
-        Err(Refusal::PaymentMethodNotAllowed { allowed: String::new() }),
-    );
-    check(&limits("null", above, below, below), "20", Err(Refusal::TopupBelowMinimum { minimum: usd("90") }));
-    check(
-        &limits("null", "null", below, below),
-        "20",
-        Err(Refusal::TopupAboveMaximum { maximum: usd("10") }),
-    );
-    check(
-        &limits("null", "null", "null", below),
-        "20",
-        Err(Refusal::TopupLimitExceeded { limit: usd("10") }),
-    );
-    check(
-        &limits("null", "null", "null", "null"),
-        "20",
-        Err(Refusal::BalanceLimitExceeded { limit: usd("50") }),
-    );
+    check(&limits("[]", above, below, below), "20", Err(not_allowed));
+    check(&limits(none, above, below, below), "20", Err(Refusal::TopupBelowMinimum { minimum: ninety }));
+    check(&limits(none, none, below, below), "20", Err(Refusal::TopupAboveMaximum { maximum: ten }));
+    check(&limits(none, none, none, below), "20", Err(Refusal::TopupLimitExceeded { limit: ten }));
+    check(&limits(none, none, none, none), "20", Err(Refusal::BalanceLimitExceeded { limit: fifty }));
 }
 
 #[test]
@@ -265,13 +251,9 @@ fn two_faults_of_an_approval_always_give_the_same_answer() {
     check(limit, &topup, too_much, alice(), Refusal::SelfApproval);
     check(limit, &topup, too_much, staff(), Refusal::Invalid { field: "amount".into(), message });
     check(limit, &topup, None, staff(), Refusal::PaymentMethodNotAllowed { allowed: "cash".into() });
-    check(
-        r#"{"balance_limit": {"USD": "1"}}"#,
-        &topup,
-        None,
-        staff(),
-        Refusal::BalanceLimitExceeded { limit: usd("1") },
-    );
+    let (limit, exceeded) =
+        (r#"{"balance_limit": {"USD": "1"}}"#, Refusal::BalanceLimitExceeded { limit: usd("1") });
+    check(limit, &topup, None, staff(), exceeded);
     check("{}", &topup, None, staff(), Refusal::TooManyLots);
 }
 

@@ -1,0 +1,164 @@
+//! Stored formats: one item of each kind and version, as the release that introduced it wrote it.
+//!
+//! What once was written has to be read for ever. A new version adds a file here and changes none.
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ledger::{Category, Hash, Role, TopupStatus};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Error,
+    documents::{decode_profile, decode_settings},
+    items::{
+        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_topup, encode_account, encode_entry,
+        encode_topup,
+    },
+};
+
+/// Every kind of item, as version 1 wrote it, in DynamoDB's own JSON.
+const VERSION_1: &str = include_str!("tests/version-1.json");
+
+fn stored(name: &str) -> Item {
+    let items: Value = serde_json::from_str(VERSION_1).unwrap();
+    item(items.get(name).unwrap_or_else(|| panic!("there is no item {name}")))
+}
+
+fn item(json: &Value) -> Item {
+    json.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn attribute(json: &Value) -> AttributeValue {
+    let (kind, value) = json.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "S" => AttributeValue::S(value.as_str().unwrap().to_owned()),
+        "N" => AttributeValue::N(value.as_str().unwrap().to_owned()),
+        "B" => AttributeValue::B(Blob::new(STANDARD.decode(value.as_str().unwrap()).unwrap())),
+        "L" => AttributeValue::L(value.as_array().unwrap().iter().map(attribute).collect()),
+        other => panic!("{other} is not used"),
+    }
+}
+
+fn json_of(item: &Item) -> Value {
+    fn value(attribute: &AttributeValue) -> Value {
+        match attribute {
+            AttributeValue::S(text) => json!({"S": text}),
+            AttributeValue::N(number) => json!({"N": number}),
+            AttributeValue::B(blob) => json!({"B": STANDARD.encode(blob)}),
+            AttributeValue::L(list) => json!({"L": list.iter().map(value).collect::<Vec<_>>()}),
+            other => panic!("{other:?} is not used"),
+        }
+    }
+    Value::Object(item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>())
+}
+
+/// What is written now is what version 1 wrote, attribute by attribute.
+#[track_caller]
+fn same(written: &Item, stored: &Item) {
+    assert_eq!(json_of(written), json_of(stored));
+}
+
+#[test]
+fn an_account_of_version_1_reads_and_is_written_the_same() {
+    let item = stored("account");
+    let read = decode_account(&item).unwrap();
+    assert_eq!(read.revision, 4);
+    let account = &read.account;
+    assert_eq!((account.customer.as_str(), account.currency.code(), account.number), ("alice", "USD", 3));
+    let lots: Vec<_> = account
+        .lots
+        .iter()
+        .map(|lot| {
+            let expires_at = lot.origin.expires_at.map(|at| at.to_string());
+            (lot.number, lot.origin.category, lot.origin.source, lot.remaining.to_string(), expires_at)
+        })
+        .collect();
+    assert_eq!(
+        lots,
+        [
+            (1, Category::Refund, Role::Store, "15.00".to_owned(), Some("2027-01-01T00:00:00Z".to_owned())),
+            (2, Category::Paid, Role::Admin, "999999999999.99".to_owned(), None),
+        ]
+    );
+    assert_eq!(account.pending.to_string(), "50.00");
+    assert_eq!(account.lifetime.redeemed.to_string(), "10.00");
+    same(&encode_account(account, read.revision).unwrap(), &item);
+}
+
+#[test]
+fn entries_of_version_1_read_and_are_written_the_same() {
+    for (name, key) in [("grant", "g1"), ("redemption", "r1"), ("credited", "a1")] {
+        let item = stored(name);
+        let entry = decode_entry(&item).unwrap();
+        let AttributeValue::S(content) = &item["c"] else { panic!("{name} has no content") };
+        assert_eq!(Hash::of(content.as_bytes()), entry.hash, "{name}");
+        assert!(entry.note.as_ref().is_none_or(ledger::FreeText::is_intact), "{name}");
+        let AttributeValue::B(fingerprint) = &item["f"] else { panic!("{name} has no fingerprint") };
+        let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
+        let digest = KeyDigest::of(&key.parse().unwrap());
+        same(&encode_entry(&entry, content.clone(), &digest, fingerprint), &item);
+    }
+}
+
+#[test]
+fn top_ups_of_version_1_read_and_are_written_the_same() {
+    for (name, status) in [("topup", TopupStatus::Pending), ("approved", TopupStatus::Approved)] {
+        let item = stored(name);
+        let topup = decode_topup(&item).unwrap();
+        assert_eq!((topup.status, topup.amount.to_string()), (status, "50.00".to_owned()));
+        let AttributeValue::B(fingerprint) = &item["f"] else { panic!("{name} has no fingerprint") };
+        let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
+        same(&encode_topup(&"alice".parse().unwrap(), &topup, fingerprint).unwrap(), &item);
+    }
+}
+
+#[test]
+fn documents_of_version_1_read() {
+    let settings = decode_settings(Some(&stored("settings"))).unwrap();
+    assert_eq!((settings.version, settings.policy.time_zone.to_string()), (2, "Europe/Paris".to_owned()));
+    let profile = decode_profile(&stored("profile")).unwrap();
+    assert_eq!((profile.name.as_deref(), profile.email.as_deref()), (Some("Alice"), Some("alice@example.com")));
+}
+
+#[test]
+fn an_item_of_a_version_to_come_is_refused_and_not_guessed_at() {
+    for name in ["account", "grant", "topup", "settings", "profile"] {
+        let mut item = stored(name);
+        item.insert("v".to_owned(), AttributeValue::N("2".to_owned()));
+        let refused = match name {
+            "account" => decode_account(&item).err(),
+            "settings" => decode_settings(Some(&item)).err(),
+            "profile" => decode_profile(&item).err(),
+            _ => decode_recorded(&item).err(),
+        };
+        assert!(matches!(refused, Some(Error::Corrupt { .. })), "{name}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_damaged_item_is_corrupt_and_never_a_panic() {
+    for name in ["account", "grant", "redemption", "topup", "settings"] {
+        let whole = stored(name);
+        let decode = |item: &Item| match name {
+            "account" => decode_account(item).map(drop),
+            "settings" => decode_settings(Some(item)).map(drop),
+            _ => decode_recorded(item).map(drop),
+        };
+        for attribute in whole.keys() {
+            // Without these an item is simply not indexed, or has no text; an account may be of any name.
+            if ["wq", "wk", "n", "note", "internal_note", "rev", "f"].contains(&attribute.as_str()) {
+                continue;
+            }
+            let is_key = attribute == "pk" || attribute == "sk";
+            if is_key && name != "account" {
+                continue;
+            }
+            let mut missing = whole.clone();
+            missing.remove(attribute);
+            assert!(decode(&missing).is_err(), "{name} without {attribute}");
+            let mut garbled = whole.clone();
+            garbled.insert(attribute.clone(), AttributeValue::B(Blob::new(vec![0xff; 9])));
+            assert!(decode(&garbled).is_err(), "{name} with a garbled {attribute}");
+        }
+    }
+}
