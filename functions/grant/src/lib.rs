@@ -3,7 +3,7 @@
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
 use jiff::{Timestamp, civil::Date};
-use ledger::{Amount, Category, Label, LotExpiry, Note, Payment};
+use ledger::{Amount, Category, Label, LotExpiry, Note, Object, Payment};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
@@ -21,7 +21,7 @@ struct Body {
     expires_on: Option<Date>,
     expires_at: Option<Timestamp>,
     expires: Option<Never>,
-    payment: Option<Payment>,
+    payment: Option<Object<Payment>>,
     reference: Option<Label>,
     note: Option<Note>,
     internal_note: Option<Note>,
@@ -44,11 +44,12 @@ async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let key = call.key()?;
     let body: Body = call.body()?;
     let currency = Call::currency("currency", body.currency.as_deref())?;
+    let expiry = expiry(&body)?;
     let grant = ledger::Grant {
         amount: body.amount,
         category: body.category,
-        expiry: expiry(&body)?,
-        payment: body.payment,
+        expiry,
+        payment: body.payment.map(|Object(payment)| payment),
         reference: body.reference,
         note: body.note,
         internal_note: body.internal_note,

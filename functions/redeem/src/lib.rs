@@ -2,7 +2,7 @@
 
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
-use ledger::{Amount, BoundBy, Entry, Label, Money, Order, OrderLine, Role, SignedAmount};
+use ledger::{Amount, BoundBy, Entry, Label, Money, Object, Order, OrderLine, Role, SignedAmount};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
@@ -16,7 +16,7 @@ pub fn routes() -> Routes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    order: OrderBody,
+    order: Object<OrderBody>,
     amount: Option<Amount>,
 }
 
@@ -25,7 +25,7 @@ struct Body {
 struct OrderBody {
     id: Option<Label>,
     currency: Option<String>,
-    lines: Vec<LineBody>,
+    lines: Vec<Object<LineBody>>,
     #[serde(default)]
     contains_credit_product: bool,
 }
@@ -44,7 +44,7 @@ impl OrderBody {
             let message = format!("must hold 1 to {} lines", ledger::MAX_ORDER_LINES);
             return Err(Problem::invalid("order.lines", message));
         }
-        let line = |line: LineBody| OrderLine { code: line.code, amount: line.amount, sort_order: line.sort_order };
+        let line = |Object(line): Object<LineBody>| OrderLine { code: line.code, amount: line.amount, sort_order: line.sort_order };
         let lines = self.lines.into_iter().map(line).collect();
         Ok(Order { lines, contains_credit_product: self.contains_credit_product })
     }
@@ -77,7 +77,7 @@ struct Redeemed<'a> {
 async fn redeem(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
-    let Body { order, amount } = call.body()?;
+    let Body { order: Object(order), amount } = call.body()?;
     let currency = Call::currency("order.currency", order.currency.as_deref())?;
     let id = order.id.clone().ok_or_else(|| Problem::invalid("order.id", "is required"))?;
     let order = order.into_order()?;
@@ -92,7 +92,7 @@ async fn redeem(store: Store, call: Call) -> Result<Reply, Problem> {
 
 async fn quote(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
-    let Body { order, amount } = call.body()?;
+    let Body { order: Object(order), amount } = call.body()?;
     let currency = Call::currency("order.currency", order.currency.as_deref())?;
     let order = order.into_order()?;
 

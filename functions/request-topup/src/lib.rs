@@ -2,7 +2,7 @@
 
 use edge::{Access, Call, Problem, Reply, Routes, TopupView};
 use http::Method;
-use ledger::{Amount, Label, Payment, TopupId, TopupRequest};
+use ledger::{Amount, Label, Object, Payment, TopupId, TopupRequest};
 use serde::{Deserialize, Serialize};
 use store::{Requested, Store};
 
@@ -18,7 +18,7 @@ pub fn routes() -> Routes {
 struct Body {
     amount: Amount,
     currency: Option<String>,
-    payment: Payment,
+    payment: Object<Payment>,
     reference: Option<Label>,
 }
 
@@ -34,7 +34,7 @@ struct Answer<'a> {
 async fn request_topup(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
-    let Body { amount, currency, payment, reference } = call.body()?;
+    let Body { amount, currency, payment: Object(payment), reference } = call.body()?;
     let currency = Call::currency("currency", currency.as_deref())?;
     let request = TopupRequest { amount, payment, reference };
 

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
-use ledger::{Actor, Currency, CurrencyError, CustomerId, Hash, IdempotencyKey};
+use ledger::{Actor, Currency, CurrencyError, CustomerId, Hash, IdempotencyKey, Object};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, Error as _},
@@ -82,7 +82,7 @@ impl Call {
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let text = self.text()?;
         let mut json = serde_json::Deserializer::from_str(text);
-        let body = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let Object(body) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
             describe(&path, error.into_inner())
         })?;

@@ -18,6 +18,8 @@ pub struct EntryView<'a> {
     currency: Currency,
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<Category>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Role>,
     balance_after: Money,
     allocations: Vec<AllocationView>,
     /// Of the lot that it made: a moment, or null for never.
@@ -54,6 +56,7 @@ impl<'a> EntryView<'a> {
             amount: entry.amount,
             currency: entry.currency(),
             category: entry.category,
+            source: entry.source,
             balance_after: entry.balance_after,
             allocations: entry
                 .allocations

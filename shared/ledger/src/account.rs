@@ -88,7 +88,7 @@ pub struct Account {
     pub number: u64,
     /// The last entry's hash; all zeros before the first.
     pub hash: Hash,
-    /// The last entry's time: entries of an account never go back in time, whatever the clocks of their writers say.
+    /// The last entry's time. Whoever seals the next one gives no earlier time, whatever its own clock says.
     pub at: Timestamp,
     /// Open lots, oldest first; the entry number breaks ties.
     pub lots: Vec<Lot>,
@@ -143,8 +143,12 @@ impl Account {
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn available(&self, now: Timestamp) -> Result<Money, OutOfRange> {
-        let usable = self.lots.iter().filter(|lot| lot.is_usable(now)).map(|lot| lot.remaining);
-        Money::sum(self.currency, usable)?.minus(self.held())
+        self.usable(now)?.minus(self.held())
+    }
+
+    /// The balance as limits look at it: without what has expired, so that a late schedule refuses nobody.
+    pub(crate) fn usable(&self, now: Timestamp) -> Result<Money, OutOfRange> {
+        Money::sum(self.currency, self.lots.iter().filter(|lot| lot.is_usable(now)).map(|lot| lot.remaining))
     }
 
     /// What expires when: the usable lots' sums by moment, soonest first.
@@ -171,8 +175,14 @@ impl Account {
     ///
     /// # Errors
     /// [`Refusal::BalanceLimitExceeded`], [`Refusal::TooManyLots`], [`Refusal::OutOfRange`].
-    pub(crate) fn credit(mut self, policy: &Policy, mut line: Line, origin: Origin) -> Result<Change, Refusal> {
-        let balance = self.balance()?.plus(line.amount)?;
+    pub(crate) fn credit(
+        mut self,
+        policy: &Policy,
+        mut line: Line,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Change, Refusal> {
+        let balance = self.usable(now)?.plus(line.amount)?;
         if let Some(limit) = policy.balance_limit.of(self.currency).filter(|limit| balance > *limit) {
             return Err(Refusal::BalanceLimitExceeded { limit });
         }
@@ -185,6 +195,7 @@ impl Account {
         }
         let place = self.lots.partition_point(|lot| (lot.origin.granted_at, lot.number) < (origin.granted_at, number));
         line.category = Some(origin.category);
+        line.source = Some(origin.source);
         line.expires_at = origin.expires_at;
         line.allocations = vec![Allocation { lot: number, amount: line.amount, emptied: None }];
         self.lots.insert(place, Lot { number, origin, remaining: line.amount });

@@ -68,6 +68,9 @@ impl FromStr for Hash {
     type Err = InvalidHash;
 
     fn from_str(text: &str) -> Result<Self, InvalidHash> {
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(InvalidHash);
+        }
         let mut hash = [0; 32];
         hex::decode_to_slice(text, &mut hash).map_err(|_| InvalidHash)?;
         Ok(Self(hash))
@@ -99,10 +102,10 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payment {
-    /// Online or offline.
-    pub mode: PaymentMode,
     /// The shop's own name of the method, such as `cash` or `stripe`.
     pub method: Label,
+    /// Online or offline.
+    pub mode: PaymentMode,
     /// The payment's own reference, such as a receipt number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Label>,
@@ -180,6 +183,8 @@ pub struct Line {
     pub allocations: Vec<Allocation>,
     /// The new lot's category.
     pub category: Option<Category>,
+    /// Who brought the new lot.
+    pub source: Option<Role>,
     /// When the new lot expires; `None` is never where a lot was made.
     pub expires_at: Option<Timestamp>,
     /// The order that credit was spent on.
@@ -204,6 +209,7 @@ impl Line {
             amount,
             allocations: Vec::new(),
             category: None,
+            source: None,
             expires_at: None,
             order: None,
             payment: None,
@@ -233,8 +239,21 @@ pub struct Seal {
     pub at: Timestamp,
     /// The version of the settings that it was decided under.
     pub policy_version: u64,
-    /// The salt of its free texts.
+    /// From which the salts of its free texts follow; nothing that stays stored may tell it.
     pub salt: [u8; SALT],
+}
+
+impl Seal {
+    /// A salt of its own for each text, so that erasing one tells nothing of the other.
+    fn salt_of(&self, name: &str) -> [u8; SALT] {
+        let mut hasher = Sha256::new();
+        hasher.update(self.salt);
+        hasher.update(name);
+        let digest: [u8; 32] = hasher.finalize().into();
+        let mut salt = [0; SALT];
+        salt.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        salt
+    }
 }
 
 /// One immutable numbered line of an account's ledger.
@@ -258,6 +277,8 @@ pub struct Entry {
     pub allocations: Vec<Allocation>,
     /// The new lot's category.
     pub category: Option<Category>,
+    /// Who brought the new lot.
+    pub source: Option<Role>,
     /// When the new lot expires; `None` is never where a lot was made.
     pub expires_at: Option<Timestamp>,
     /// The order that credit was spent on.
@@ -291,7 +312,7 @@ impl Change {
     /// [`OutOfRange`] when a number does not fit; nothing is changed then.
     pub fn seal(self, seal: Seal) -> Result<(Account, Entry, String), OutOfRange> {
         let Self { mut account, line } = self;
-        let text = |text: Option<Note>| text.map(|text| FreeText::new(seal.salt, text));
+        let text = |name: &str, text: Option<Note>| text.map(|text| FreeText::new(seal.salt_of(name), text));
         let mut entry = Entry {
             customer: account.customer.clone(),
             number: account.number.checked_add(1).ok_or(OutOfRange)?,
@@ -302,13 +323,14 @@ impl Change {
             available_after: account.available(seal.at)?,
             allocations: line.allocations,
             category: line.category,
+            source: line.source,
             expires_at: line.expires_at,
             order: line.order,
             payment: line.payment,
             reference: line.reference,
             topup: line.topup,
-            note: text(line.note),
-            internal_note: text(line.internal_note),
+            note: text("note", line.note),
+            internal_note: text("internal_note", line.internal_note),
             actor: seal.actor,
             at: seal.at,
             policy_version: seal.policy_version,
@@ -367,6 +389,7 @@ impl Entry {
             policy: self.policy_version,
             prev: self.prev_hash,
             reference: self.reference.clone(),
+            source: self.source,
             topup: self.topup.clone(),
             kind: self.kind,
             v: CONTENT_VERSION,
@@ -419,10 +442,11 @@ impl Entry {
             available_after: money(&read.available)?,
             allocations: read.allocations.iter().map(allocation).collect::<Result<_, _>>()?,
             category: read.category,
+            source: read.source,
             expires_at: read.expires_at,
             order: read.order.as_ref().map(order).transpose()?,
-            note: read.note.map(|digest| FreeText { digest, written: note }),
-            internal_note: read.internal_note.map(|digest| FreeText { digest, written: internal_note }),
+            note: free_text(read.note, note)?,
+            internal_note: free_text(read.internal_note, internal_note)?,
             actor: Actor { role: read.actor.0, id: read.actor.1 },
             at: read.at,
             policy_version: read.policy,
@@ -433,6 +457,14 @@ impl Entry {
             reference: read.reference,
             topup: read.topup,
         })
+    }
+}
+
+/// A free text as far as it still stands.
+fn free_text(digest: Option<Hash>, written: Option<Written>) -> Result<Option<FreeText>, Unreadable> {
+    match (digest, written) {
+        (None, Some(_)) => Err(Unreadable("it has a text that it says nothing of".to_owned())),
+        (digest, written) => Ok(digest.map(|digest| FreeText { digest, written })),
     }
 }
 
@@ -471,6 +503,8 @@ struct Content {
     prev: Hash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<Label>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Role>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     topup: Option<TopupId>,
     #[serde(rename = "type")]

@@ -46,10 +46,11 @@ pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Ti
     let expires_at = match grant.expiry {
         None => policy.expiry(grant.category, at),
         Some(LotExpiry::Never) => None,
-        Some(LotExpiry::At(moment)) => Some(moment),
+        // The ledger counts in milliseconds.
+        Some(LotExpiry::At(moment)) => Some(Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)),
         Some(LotExpiry::EndOf(day)) => Some(policy.time_zone.end_of(day).ok_or(Refusal::Invalid {
             field: "expires_on".to_owned(),
-            message: "must be a day before the year 9999 ends".to_owned(),
+            message: "must be a day whose end the calendar has".to_owned(),
         })?),
     };
     if expires_at.is_some_and(|moment| moment <= at) {
@@ -65,5 +66,5 @@ pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Ti
         internal_note: grant.internal_note.clone(),
         ..Line::new(EntryType::Grant, amount)
     };
-    account.credit(policy, line, Origin { category: grant.category, source: by, granted_at: at, expires_at })
+    account.credit(policy, line, Origin { category: grant.category, source: by, granted_at: at, expires_at }, at)
 }

@@ -29,4 +29,5 @@ pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange,
 pub use policy::{ConsumptionOrder, ExpiryDays, Limits, Policy, UsageBase, UsageLimit, Zone};
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, quote, redeem};
 pub use refusal::Refusal;
+pub use text::Object;
 pub use topup::{Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup};

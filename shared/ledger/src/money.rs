@@ -279,7 +279,7 @@ impl Money {
     /// The count of smallest units (cents).
     ///
     /// # Errors
-    /// [`OutOfRange`] beyond 63 bits, which no sum of a million largest amounts reaches.
+    /// [`OutOfRange`] beyond 63 bits: some 92,000 times the largest amount of a currency with two decimals.
     pub fn minor(self) -> Result<i64, OutOfRange> {
         i64::try_from(self.amount.mantissa()).map_err(|_| OutOfRange)
     }

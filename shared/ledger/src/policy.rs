@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use crate::{
     Category, Currency, Label, Money,
-    money::{Amount, AmountError, Percent},
-    text::words,
+    money::{Amount, Percent},
+    text::{optional_object, words},
 };
 
 /// Longest life that `expiry_days` may give: a hundred years.
@@ -47,22 +50,29 @@ pub struct Policy {
     /// Which lots spending takes first.
     pub consumption_order: ConsumptionOrder,
     /// The most of an order's base that credit may pay; `None` is no cap.
+    #[serde(deserialize_with = "optional_object")]
     pub usage_limit: Option<UsageLimit>,
     /// What the usage limit is a part of.
     pub usage_base: UsageBase,
     /// The store credit's own place among an order's lines.
     pub sort_order: i64,
     /// The base from which an order can use credit at all.
+    #[serde(deserialize_with = "or_default")]
     pub activation_total: Limits,
     /// No credit from the shop or the customer may lift the balance above it.
+    #[serde(deserialize_with = "or_default")]
     pub balance_limit: Limits,
     /// The most that one redemption may take.
+    #[serde(deserialize_with = "or_default")]
     pub transaction_limit: Limits,
     /// The least that one top-up may ask for.
+    #[serde(deserialize_with = "or_default")]
     pub topup_min: Limits,
     /// The most that one top-up may ask for.
+    #[serde(deserialize_with = "or_default")]
     pub topup_max: Limits,
     /// The most that balance, pending requests and one more may come to.
+    #[serde(deserialize_with = "or_default")]
     pub topup_limit: Limits,
     /// The payment methods that top-ups may use; `None` is any.
     pub topup_methods: Option<Vec<Label>>,
@@ -113,8 +123,8 @@ pub enum UsageLimit {
 }
 
 /// An amount by currency; a currency without one has no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Option<BTreeMap<Currency, Amount>>", into = "Option<BTreeMap<Currency, String>>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "Option<BTreeMap<Currency, Money>>")]
 pub struct Limits(BTreeMap<Currency, Money>);
 
 impl Limits {
@@ -124,20 +134,42 @@ impl Limits {
     }
 }
 
-impl TryFrom<Option<BTreeMap<Currency, Amount>>> for Limits {
-    type Error = AmountError;
-
-    fn try_from(limits: Option<BTreeMap<Currency, Amount>>) -> Result<Self, AmountError> {
-        let exact = |(currency, amount): (Currency, Amount)| Ok((currency, amount.of(currency)?));
-        limits.unwrap_or_default().into_iter().map(exact).collect::<Result<_, _>>().map(Self)
+impl From<Limits> for Option<BTreeMap<Currency, Money>> {
+    fn from(Limits(limits): Limits) -> Self {
+        (!limits.is_empty()).then_some(limits)
     }
 }
 
-impl From<Limits> for Option<BTreeMap<Currency, String>> {
-    fn from(Limits(limits): Limits) -> Self {
-        let texts = |(currency, money): (Currency, Money)| (currency, money.to_string());
-        (!limits.is_empty()).then(|| limits.into_iter().map(texts).collect())
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByCurrency;
+
+        impl<'de> Visitor<'de> for ByCurrency {
+            type Value = Limits;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("amounts by currency, as {\"USD\": \"50.00\"}")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Limits, M::Error> {
+                let mut limits = BTreeMap::new();
+                while let Some(currency) = map.next_key::<Currency>()? {
+                    let amount = map.next_value::<Amount>()?.of(currency).map_err(M::Error::custom)?;
+                    if limits.insert(currency, amount).is_some() {
+                        return Err(M::Error::custom(format!("{currency} must be given once")));
+                    }
+                }
+                Ok(Limits(limits))
+            }
+        }
+
+        deserializer.deserialize_map(ByCurrency)
     }
+}
+
+/// A setting where null says the same as leaving it out.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Days after which credit expires, for all of it or by category.
@@ -246,6 +278,10 @@ mod tests {
         check(r#"{"expiry_days": {"promotional": 90, "goodwill": 90}}"#, Ok(()));
         check(r#"{"usage": null}"#, Err("unknown field"));
         check(r#"{"usage_limit": {"type": "percent", "maximum": 25}}"#, Err("a string"));
+        check(r#"{"usage_limit": {"type": "fixed"}}"#, Err("missing field `maximum`"));
+        check(r#"{"usage_limit": {"type": "fixed", "maximum": null}}"#, Err("amounts by currency"));
+        check(r#"{"usage_limit": ["percent", "25"]}"#, Err("an object"));
+        check(r#"{"topup_max": {"USD": "1", "USD": "2"}}"#, Err("USD must be given once"));
         check(r#"{"usage_limit": {"type": "percent", "maximum": "101"}}"#, Err("at most \"100\""));
         check(r#"{"activation_total": {"USD": "0.001"}}"#, Err("at most 2 decimals"));
         check(r#"{"activation_total": {"XXY": "1"}}"#, Err("not a currency"));

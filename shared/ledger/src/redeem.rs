@@ -148,7 +148,8 @@ fn decide(
     if !policy.enabled {
         return Err(Refusal::CreditDisabled);
     }
-    let activation_total = policy.activation_total.of(currency).filter(|activation_total| base < *activation_total);
+    let activation_total = policy.activation_total.of(currency);
+    let activation_total = activation_total.filter(|total| total.is_positive() && base < *total);
     let barred = if order.contains_credit_product {
         Some((BoundBy::CreditProduct, Refusal::CreditProductNotPayable))
     } else {

@@ -7,14 +7,6 @@ use crate::{AmountError, Money, OutOfRange, TopupStatus};
 /// The rules are asked in the order of these variants, so that a request with two faults always gets the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A value that only shows to be wrong beside others, such as one with more decimals than its currency has.
-    #[error("{field} {message}")]
-    Invalid {
-        /// Where it stands in the request's body.
-        field: String,
-        /// What would be right.
-        message: String,
-    },
     /// The request was resolved before.
     #[error("the top-up is {status}, and only a pending one can be resolved")]
     TopupNotPending {
@@ -24,6 +16,14 @@ pub enum Refusal {
     /// Whoever asked for a top-up would approve it.
     #[error("whoever requested a top-up cannot approve it")]
     SelfApproval,
+    /// A value that only shows to be wrong beside others, such as one with more decimals than its currency has.
+    #[error("{field} {message}")]
+    Invalid {
+        /// Where it stands in the request's body.
+        field: String,
+        /// What would be right.
+        message: String,
+    },
     /// The store's credit is switched off.
     #[error("store credit is switched off in the settings")]
     CreditDisabled,

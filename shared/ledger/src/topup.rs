@@ -87,7 +87,8 @@ pub fn request_topup(
     at: Timestamp,
 ) -> Result<(Account, Topup), Refusal> {
     let amount = request.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
-    check_limits(account, policy, &request.payment, amount)?;
+    check_request(account, policy, &request.payment, amount)?;
+    check_balance(account, policy, amount, at)?;
 
     let mut account = account.clone();
     account.pending = account.pending.plus(amount)?;
@@ -118,7 +119,8 @@ pub fn approve(
     at: Timestamp,
 ) -> Result<(Change, Topup), Refusal> {
     let mut account = settle(account, topup)?;
-    if by == topup.requested_by {
+    // One subject may come in two roles: as a customer, and as staff.
+    if by.id == topup.requested_by.id {
         return Err(Refusal::SelfApproval);
     }
     let amount = match amount {
@@ -129,7 +131,8 @@ pub fn approve(
         let message = format!("must be at most {}, as was requested", topup.amount);
         return Err(Refusal::Invalid { field: "amount".to_owned(), message });
     }
-    check_limits(&account, policy, &topup.payment, amount)?;
+    check_request(&account, policy, &topup.payment, topup.amount)?;
+    check_balance(&account, policy, amount, at)?;
 
     account.lifetime.topped_up = account.lifetime.topped_up.plus(amount)?;
     let origin = Origin {
@@ -145,7 +148,7 @@ pub fn approve(
         ..Line::new(EntryType::Topup, amount)
     };
     let entry = account.id(account.number.checked_add(1).ok_or(OutOfRange)?);
-    let change = account.credit(policy, line, origin)?;
+    let change = account.credit(policy, line, origin, at)?;
     let resolution = Resolution { by, at, credited: Some((amount, entry)), reason: None };
     Ok((change, Topup { status: TopupStatus::Approved, resolution: Some(resolution), ..topup.clone() }))
 }
@@ -186,8 +189,8 @@ fn settle(account: &Account, topup: &Topup) -> Result<Account, Refusal> {
     Ok(account)
 }
 
-/// What holds for a top-up when it is asked for and again when it is approved. `account.pending` is without it.
-fn check_limits(account: &Account, policy: &Policy, payment: &Payment, amount: Money) -> Result<(), Refusal> {
+/// What holds for one request, when it is asked for and again when it is approved, whatever part of it was paid.
+fn check_request(account: &Account, policy: &Policy, payment: &Payment, amount: Money) -> Result<(), Refusal> {
     let currency = account.currency;
     if let Some(allowed) = &policy.topup_methods
         && !allowed.contains(&payment.method)
@@ -201,7 +204,13 @@ fn check_limits(account: &Account, policy: &Policy, payment: &Payment, amount: M
     if let Some(maximum) = policy.topup_max.of(currency).filter(|maximum| amount > *maximum) {
         return Err(Refusal::TopupAboveMaximum { maximum });
     }
-    let balance = account.balance()?.plus(amount)?;
+    Ok(())
+}
+
+/// What holds for what a request credits, then and again when it is approved. `account.pending` is without it.
+fn check_balance(account: &Account, policy: &Policy, amount: Money, at: Timestamp) -> Result<(), Refusal> {
+    let currency = account.currency;
+    let balance = account.usable(at)?.plus(amount)?;
     let with_pending = balance.plus(account.pending)?;
     if let Some(limit) = policy.topup_limit.of(currency).filter(|limit| with_pending > *limit) {
         return Err(Refusal::TopupLimitExceeded { limit });

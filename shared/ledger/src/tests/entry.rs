@@ -19,13 +19,13 @@ pub(super) const STORED: [(&str, &str); 4] = [
             r#""at":"2026-01-01T00:00:00Z","available":"25.00","balance":"25.00","category":"refund","#,
             r#""currency":"USD","customer":"alice@example.com","expires_at":"2027-01-01T00:00:00Z","#,
             r#""held":"0.00","#,
-            r#""internal_note":"25a3c623c02b1cf7c87a8968e5b3cba51174a424a7f6c51e67315253298366d2","#,
-            r#""note":"fe89290b42c90b681f5c11aa16ce1def98cfa57b310b6fa68cd58317010ef127","number":1,"#,
+            r#""internal_note":"eb9b60cfc0b84af67d1b2dd7b3d0db89e4e632e39f425d8b66d5e56dca739c5e","#,
+            r#""note":"8a4cf872c32a556193d226c4ad00f167cb77098ce891f2cb06d633dbbf54176c","number":1,"#,
             r#""payment":{"method":"cash","mode":"offline","reference":"R-17"},"policy":3,"#,
             r#""prev":"0000000000000000000000000000000000000000000000000000000000000000","#,
-            r#""reference":"order-1001","type":"grant","v":1}"#,
+            r#""reference":"order-1001","source":"store","type":"grant","v":1}"#,
         ),
-        "4204b39186ffef3d4d600125a3ac834e2a64ab5da6b4b054e411f294c4d88dc6",
+        "e9e5be19317890e0528c9fecc3eb733f40ff98183f7aa74329a32f040eecc92b",
     ),
     (
         concat!(
@@ -34,10 +34,10 @@ pub(super) const STORED: [(&str, &str); 4] = [
             r#""currency":"USD","customer":"alice@example.com","expires_at":"2026-01-19T00:00:00Z","#,
             r#""held":"0.00","number":2,"payment":{"method":"stripe","mode":"online","#,
             r#""reference":"pi_123"},"policy":3,"#,
-            r#""prev":"4204b39186ffef3d4d600125a3ac834e2a64ab5da6b4b054e411f294c4d88dc6","#,
-            r#""reference":"cart-9","topup":"USD-3q2-7wAAAAAAAAAAAAAAAA","type":"topup","v":1}"#,
+            r#""prev":"e9e5be19317890e0528c9fecc3eb733f40ff98183f7aa74329a32f040eecc92b","#,
+            r#""reference":"cart-9","source":"customer","topup":"USD-3q2-7wAAAAAAAAAAAAAAAA","type":"topup","v":1}"#,
         ),
-        "f65de1cf4ef56c293ffbd35db5ca311b985f35a8906c09b2fb18c0ea1c9e151e",
+        "5659323288d4deaa9b3b76211a5f6c2317b9883b670ad2420037c56136902c35",
     ),
     (
         concat!(
@@ -46,20 +46,20 @@ pub(super) const STORED: [(&str, &str); 4] = [
             r#""amount":"-60.00","at":"2026-01-04T00:00:00Z","available":"15.00","balance":"15.00","#,
             r#""currency":"USD","customer":"alice@example.com","held":"0.00","number":3,"#,
             r#""order":{"base":"60.00","bound_by":"requested","id":"1002","total":"65.00"},"policy":3,"#,
-            r#""prev":"f65de1cf4ef56c293ffbd35db5ca311b985f35a8906c09b2fb18c0ea1c9e151e","type":"redeem","#,
+            r#""prev":"5659323288d4deaa9b3b76211a5f6c2317b9883b670ad2420037c56136902c35","type":"redeem","#,
             r#""v":1}"#,
         ),
-        "5831b8fb295bf115bd8dc771a781dd05401af4e3726563db9119b6326496da5c",
+        "c22515a32f8c61166de6e5e78239ea9508d0cee402784318d0f6d2ea3589082f",
     ),
     (
         concat!(
             r#"{"actor":["admin","key-1"],"allocations":[[2,"15.00",null]],"amount":"-15.00","#,
             r#""at":"2026-01-31T00:00:00Z","available":"0.00","balance":"0.00","currency":"USD","#,
             r#""customer":"alice@example.com","held":"0.00","number":4,"policy":3,"#,
-            r#""prev":"5831b8fb295bf115bd8dc771a781dd05401af4e3726563db9119b6326496da5c","type":"expire","#,
+            r#""prev":"c22515a32f8c61166de6e5e78239ea9508d0cee402784318d0f6d2ea3589082f","type":"expire","#,
             r#""v":1}"#,
         ),
-        "9059c2542aa4918244222c4fcf476352c291ed63ac1d3b753253f8a36ee78300",
+        "16c686acfc052b58273f14bae822a3c97ea0284691ed9d221873c590421db2a8",
     ),
 ];
 

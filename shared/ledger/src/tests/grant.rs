@@ -101,7 +101,7 @@ fn credit_cannot_be_given_that_has_expired() {
     check_expiry("{}", Some(EndOf(yesterday)), Err(Refusal::ExpiryInPast));
     check_expiry("{}", Some(EndOf(today)), Ok(Some("2026-01-02T00:00:00Z")));
     check_expiry(r#"{"time_zone": "Pacific/Kiritimati"}"#, Some(EndOf(today)), Err(Refusal::ExpiryInPast));
-    let no_end = invalid("expires_on", "must be a day before the year 9999 ends");
+    let no_end = invalid("expires_on", "must be a day whose end the calendar has");
     check_expiry("{}", Some(EndOf("9999-12-31".parse().unwrap())), Err(no_end));
 }
 

@@ -84,7 +84,7 @@ impl Model {
         match attempt {
             Attempt::Grant { cents, life } => self.grant(rules, *cents, life, now),
             Attempt::Redeem { before, after, exact } => self.redeem(rules, *before, *after, *exact, now),
-            Attempt::Request { cents } => self.request(rules, *cents),
+            Attempt::Request { cents } => self.request(rules, *cents, now),
             Attempt::Approve { request, paid } => self.approve(rules, *request, *paid, now),
             Attempt::Reject { request } | Attempt::Cancel { request } => {
                 self.waiting(*request)?.pending = false;
@@ -119,15 +119,15 @@ impl Model {
             Life::Hours(hours) => Some(now + hours),
         };
         let expired_already = expires.is_some_and(|expires| expires <= now);
-        if cents == 0 || expired_already || is_above(self.balance() + cents, rules.balance_limit) {
+        if cents == 0 || expired_already || is_above(self.available(now) + cents, rules.balance_limit) {
             return None;
         }
         self.granted += cents;
         Some(self.credit(cents, expires, now))
     }
 
-    fn request(&mut self, rules: &Rules, cents: i64) -> Option<i64> {
-        if cents == 0 || !self.admits(rules, cents, self.pending()) {
+    fn request(&mut self, rules: &Rules, cents: i64, now: i64) -> Option<i64> {
+        if cents == 0 || !self.admits(rules, cents, cents, self.pending(), now) {
             return None;
         }
         self.requests.push(Request { cents, pending: true });
@@ -137,7 +137,7 @@ impl Model {
     fn approve(&mut self, rules: &Rules, request: usize, paid: Option<i64>, now: i64) -> Option<i64> {
         let asked = self.waiting(request)?.cents;
         let cents = paid.unwrap_or(asked);
-        if cents == 0 || cents > asked || !self.admits(rules, cents, self.pending() - asked) {
+        if cents == 0 || cents > asked || !self.admits(rules, asked, cents, self.pending() - asked, now) {
             return None;
         }
         self.waiting(request)?.pending = false;
@@ -145,12 +145,12 @@ impl Model {
         Some(self.credit(cents, end_of_life(rules, now), now))
     }
 
-    /// Whether a top-up of `cents` may come in while others come to `pending`.
-    fn admits(&self, rules: &Rules, cents: i64, pending: i64) -> bool {
-        let too_small = rules.topup_min.is_some_and(|minimum| cents < minimum);
-        let too_much = is_above(cents, rules.topup_max)
-            || is_above(self.balance() + pending + cents, rules.topup_limit)
-            || is_above(self.balance() + cents, rules.balance_limit);
+    /// Whether a top-up that asked for `asked` may bring in `cents` while others come to `pending`.
+    fn admits(&self, rules: &Rules, asked: i64, cents: i64, pending: i64, now: i64) -> bool {
+        let too_small = rules.topup_min.is_some_and(|minimum| asked < minimum);
+        let too_much = is_above(asked, rules.topup_max)
+            || is_above(self.available(now) + pending + cents, rules.topup_limit)
+            || is_above(self.available(now) + cents, rules.balance_limit);
         !too_small && !too_much
     }
 
