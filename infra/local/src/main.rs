@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    process::ExitCode,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -55,7 +56,17 @@ struct Serve {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
@@ -87,36 +98,41 @@ fn folder(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
 }
 
 fn welcome(running: &Running) -> String {
-    let Running { url, admin_key, store_key, customer_token, .. } = running;
     format!(
-        r#"Scrip answers at {url}
-admin key       {admin_key}
-store key       {store_key}
-alice's token   {customer_token}
+        r#"Scrip answers at {url}. For this shell:
 
-Try it:
-  curl -s {url}/v1/customers/alice/grants -H 'Authorization: Bearer {store_key}' -H 'Idempotency-Key: first' \
-    -d '{{"amount": "25.00", "category": "goodwill"}}'
-  curl -s {url}/v1/customers/alice -H 'Authorization: Bearer {customer_token}'
+{variables}
 
-Stop with ctrl-c."#
+Then, for example:
+
+curl -s $url/v1/customers/alice/grants -H "Authorization: Bearer $store_key" -H "Idempotency-Key: first" \
+  -d '{{"amount": "25.00", "category": "goodwill"}}'
+
+Stop with ctrl-c."#,
+        url = running.url,
+        variables = variables(running),
     )
 }
 
 fn watching(running: &Running, environment: &std::path::Path) -> String {
-    let Running { url, admin_key, store_key, customer_token, .. } = running;
     format!(
-        r#"The database answers at {url}
-admin key       {admin_key}
-store key       {store_key}
-alice's token   {customer_token}
+        r#"The database answers at {url}. Run the functions, in another terminal:
 
-Now run the functions, in another terminal:
-  cargo lambda watch -A 127.0.0.1 -P 9000 --env-file {environment}
+cargo lambda watch -A 127.0.0.1 -P 9000 --env-file {environment}
+
+{variables}
 
 Stop with ctrl-c."#,
-        environment = environment.display()
+        url = running.url,
+        environment = environment.display(),
+        variables = variables(running).replace(&running.url, "http://127.0.0.1:9000"),
     )
+}
+
+/// A line that sets what the README's session uses.
+fn variables(running: &Running) -> String {
+    let Running { url, admin_key, store_key, customer_token, .. } = running;
+    format!("export url={url} admin_key={admin_key} store_key={store_key} customer_token={customer_token}")
 }
 
 fn print(text: &str) -> Result<(), Failure> {
