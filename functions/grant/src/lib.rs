@@ -1,15 +1,20 @@
-//! `POST /v1/customers/{customer}/grants`: give credit.
+//! `POST /v1/customers/{customer}/grants`: give credit; `…/debits`: take it back; `…/lots/{lot}`: move a lot's expiry, or
+//! void what is left of it.
 
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
 use jiff::{Timestamp, civil::Date};
-use ledger::{Amount, Category, Label, LotExpiry, Note, Object, Payment};
+use ledger::{Amount, Category, Label, LotExpiry, LotId, Note, Object, Payment, Role};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
 /// What this function answers.
 pub fn routes() -> Routes {
-    Routes::new().on(Method::POST, "/v1/customers/{customer}/grants", Access::Staff, grant)
+    Routes::new()
+        .on(Method::POST, "/v1/customers/{customer}/grants", Access::Staff, grant)
+        .on(Method::POST, "/v1/customers/{customer}/debits", Access::Admin, debit)
+        .on(Method::POST, "/v1/customers/{customer}/lots/{lot}/void", Access::Admin, void)
+        .on(Method::PATCH, "/v1/customers/{customer}/lots/{lot}", Access::Admin, change_expiry)
 }
 
 #[derive(Deserialize)]
@@ -28,13 +33,37 @@ struct Body {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DebitBody {
+    amount: Amount,
+    currency: Option<String>,
+    reason: Note,
+    reference: Option<Label>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VoidBody {
+    reason: Note,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpiryBody {
+    expires_on: Option<Date>,
+    expires_at: Option<Timestamp>,
+    expires: Option<Never>,
+    reason: Option<Note>,
+}
+
+#[derive(Deserialize)]
 enum Never {
     #[serde(rename = "never")]
     Never,
 }
 
 #[derive(Serialize)]
-struct Granted<'a> {
+struct Entered<'a> {
     entry: EntryView<'a>,
     account: AccountView,
 }
@@ -44,7 +73,7 @@ async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let key = call.key()?;
     let body: Body = call.body()?;
     let currency = Call::currency("currency", body.currency.as_deref())?;
-    let expiry = expiry(&body)?;
+    let expiry = expiry(body.expires_on, body.expires_at, body.expires)?;
     let grant = ledger::Grant {
         amount: body.amount,
         category: body.category,
@@ -57,16 +86,72 @@ async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let by = call.who.role();
 
     let command = call.command(&customer, currency, &key)?;
-    let Committed { entry, replayed } =
+    let committed =
         store.commit::<Problem>(&command, |account, policy, at| ledger::grant(account, policy, &grant, by, at)).await?;
 
-    let granted = Granted { entry: EntryView::new(&entry, by), account: AccountView::from(&entry) };
-    Ok(Reply::created(&granted)?.replayed(replayed))
+    entered(&committed, by)
+}
+
+async fn debit(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let key = call.key()?;
+    let DebitBody { amount, currency, reason, reference } = call.body()?;
+    let currency = Call::currency("currency", currency.as_deref())?;
+
+    let command = call.command(&customer, currency, &key)?;
+    let committed = store
+        .commit::<Problem>(&command, |account, policy, at| {
+            ledger::debit(account, policy, amount, &reason, reference.as_ref(), at)
+        })
+        .await?;
+
+    entered(&committed, call.who.role())
+}
+
+async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let LotId { currency, lot } = call.path("lot")?;
+    let key = call.key()?;
+    let VoidBody { reason } = call.body()?;
+
+    let command = call.command(&customer, Some(currency), &key)?;
+    let committed = store
+        .commit::<Problem>(&command, |account, policy, at| ledger::void_lot(account, policy, lot, &reason, at))
+        .await?;
+
+    entered(&committed, call.who.role())
+}
+
+async fn change_expiry(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let LotId { currency, lot } = call.path("lot")?;
+    let key = call.key()?;
+    let ExpiryBody { expires_on, expires_at, expires, reason } = call.body()?;
+    let expiry = expiry(expires_on, expires_at, expires)?
+        .ok_or_else(|| Problem::invalid("expires_on", "is required, or expires_at, or \"expires\": \"never\""))?;
+
+    let command = call.command(&customer, Some(currency), &key)?;
+    let committed = store
+        .commit::<Problem>(&command, |account, policy, at| {
+            ledger::change_expiry(account, policy, lot, expiry, reason.as_ref(), at)
+        })
+        .await?;
+
+    entered(&committed, call.who.role())
+}
+
+fn entered(Committed { entry, replayed }: &Committed, reader: Role) -> Result<Reply, Problem> {
+    let answer = Entered { entry: EntryView::new(entry, reader), account: AccountView::from(entry) };
+    Ok(Reply::created(&answer)?.replayed(*replayed))
 }
 
 /// The one way in which the body says when the credit expires, if it does.
-fn expiry(body: &Body) -> Result<Option<LotExpiry>, Problem> {
-    match (body.expires_on, body.expires_at, &body.expires) {
+fn expiry(
+    expires_on: Option<Date>,
+    expires_at: Option<Timestamp>,
+    expires: Option<Never>,
+) -> Result<Option<LotExpiry>, Problem> {
+    match (expires_on, expires_at, expires) {
         (None, None, None) => Ok(None),
         (Some(day), None, None) => Ok(Some(LotExpiry::EndOf(day))),
         (None, Some(moment), None) => Ok(Some(LotExpiry::At(moment))),

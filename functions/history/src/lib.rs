@@ -45,10 +45,10 @@ async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let Nothing {} = call.query()?;
 
-    let record = store.customer(&customer).await?;
+    let (record, settings) = tokio::try_join!(store.customer(&customer), store.settings())?;
 
     let record = record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
-    Reply::ok(&CustomerView::new(customer, record, call.at)?)
+    Reply::ok(&CustomerView::new(customer, record, &settings.policy, call.at)?)
 }
 
 async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {

@@ -19,6 +19,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("redeem", redeem::routes()),
         ("request-topup", request_topup::routes()),
         ("settings", settings::routes()),
+        ("withdraw", withdraw::routes()),
     ]
 }
 

@@ -153,6 +153,12 @@ impl From<Refusal> for Problem {
                 Self::new(StatusCode::CONFLICT, "topup_not_pending", detail).with("status_now", status.word())
             }
             Refusal::SelfApproval => Self::new(StatusCode::FORBIDDEN, "self_approval", detail),
+            Refusal::RedemptionNotFound => Self::new(StatusCode::NOT_FOUND, "redemption_not_found", detail),
+            Refusal::HoldResolved => Self::new(StatusCode::CONFLICT, "hold_resolved", detail),
+            Refusal::HoldExpired => Self::new(StatusCode::CONFLICT, "hold_expired", detail),
+            Refusal::LotNotFound => Self::new(StatusCode::NOT_FOUND, "lot_not_found", detail),
+            Refusal::LotNotVoidable { .. } => Self::new(StatusCode::CONFLICT, "lot_not_voidable", detail),
+            Refusal::WithdrawalNotAllowed => Self::new(StatusCode::FORBIDDEN, "forbidden", detail),
             Refusal::CreditDisabled => unprocessable("credit_disabled"),
             Refusal::CreditProductNotPayable => unprocessable("credit_product_not_payable"),
             Refusal::ActivationTotalNotReached { activation_total, base } => {
@@ -169,6 +175,14 @@ impl From<Refusal> for Problem {
             Refusal::TransactionLimitExceeded { limit } => {
                 unprocessable("transaction_limit_exceeded").with_money("maximum", limit)
             }
+            Refusal::ExceedsHold { held } => unprocessable("exceeds_hold").with_money("held", held),
+            Refusal::RefundExceedsRedemption { refundable } => {
+                unprocessable("refund_exceeds_redemption").with_money("refundable", refundable)
+            }
+            Refusal::NotWithdrawable { withdrawable } => {
+                unprocessable("not_withdrawable").with_money("withdrawable", withdrawable)
+            }
+            Refusal::TooManyHolds => unprocessable("too_many_holds"),
             Refusal::InsufficientCredit { available } => {
                 unprocessable("insufficient_credit").with_money("available", available)
             }

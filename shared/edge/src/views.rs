@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, Money, Payment,
-    Refusal, Role, Topup, TopupStatus,
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId, Money, Payment,
+    Policy, Refusal, Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use store::CustomerRecord;
@@ -22,7 +22,7 @@ pub struct EntryView<'a> {
     source: Option<Role>,
     balance_after: Money,
     allocations: Vec<AllocationView>,
-    /// Of the lot that it made: a moment, or null for never.
+    /// Of the lot that it made or moved: a moment, or null for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Option<Timestamp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,21 @@ pub struct EntryView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    topup: Option<String>,
+    topup: Option<&'a TopupId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdraft: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redemption: Option<EntryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lot: Option<LotId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +61,7 @@ pub struct EntryView<'a> {
 impl<'a> EntryView<'a> {
     /// What a reader of this role sees: internal notes are for staff alone.
     pub fn new(entry: &'a Entry, reader: Role) -> Self {
-        let id = |number| EntryId { currency: entry.currency(), number };
+        let lot_id = |lot| LotId { currency: entry.currency(), lot };
         let staff = matches!(reader, Role::Admin | Role::Store);
         let internal_note = entry.internal_note.as_ref().filter(|_| staff);
         Self {
@@ -61,13 +75,20 @@ impl<'a> EntryView<'a> {
             allocations: entry
                 .allocations
                 .iter()
-                .map(|part| AllocationView { lot: id(part.lot), amount: part.amount })
+                .map(|part| AllocationView { lot: lot_id(part.lot), amount: part.amount })
                 .collect(),
-            expires_at: entry.category.map(|_| entry.expires_at),
+            expires_at: (entry.category.is_some() || entry.lot.is_some()).then_some(entry.expires_at),
             order: entry.order.as_ref().map(|order| order.id.as_str()),
             payment: entry.payment.as_ref(),
             reference: entry.reference.as_ref().map(|reference| reference.as_str()),
-            topup: entry.topup.as_ref().map(ToString::to_string),
+            topup: entry.topup.as_ref(),
+            overdraft: entry.overdraft,
+            held: entry.held,
+            hold_expires_at: entry.deadline,
+            redemption: entry.redemption.map(|number| EntryId { currency: entry.currency(), number }),
+            lot: entry.lot.map(lot_id),
+            journal: entry.journal.as_ref().map(|journal| journal.as_str()),
+            reason: entry.reason.as_ref().and_then(|reason| reason.text()),
             note: entry.note.as_ref().and_then(|note| note.text()),
             internal_note: internal_note.and_then(|note| note.text()),
             actor: &entry.actor,
@@ -82,7 +103,7 @@ impl<'a> EntryView<'a> {
 /// What went into or came out of one lot.
 #[derive(Debug, Serialize)]
 struct AllocationView {
-    lot: EntryId,
+    lot: LotId,
     amount: Money,
 }
 
@@ -100,12 +121,12 @@ impl AccountView {
     ///
     /// # Errors
     /// When a sum does not fit.
-    pub fn now(account: &Account, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn now(account: &Account, policy: &Policy, now: Timestamp) -> Result<Self, Refusal> {
         Ok(Self {
             currency: account.currency,
             balance: account.balance()?,
-            held: account.held(),
-            available: account.available(now)?,
+            held: account.held(now)?,
+            available: account.available(policy, now)?,
         })
     }
 }
@@ -198,7 +219,7 @@ struct CustomerAccountView {
 
 #[derive(Debug, Serialize)]
 struct LotView {
-    id: EntryId,
+    id: LotId,
     category: Category,
     source: Role,
     remaining: Money,
@@ -220,6 +241,7 @@ struct LifetimeView {
     refunded: Money,
     withdrawn: Money,
     expired: Money,
+    debited: Money,
 }
 
 impl CustomerView {
@@ -227,32 +249,37 @@ impl CustomerView {
     ///
     /// # Errors
     /// When a sum does not fit.
-    pub fn new(customer: CustomerId, record: CustomerRecord, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn new(
+        customer: CustomerId,
+        record: CustomerRecord,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let profile = record.profile.unwrap_or_default();
-        let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, now));
+        let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, policy, now));
         let accounts = accounts.collect::<Result<_, _>>()?;
         Ok(Self { customer, name: profile.name, email: profile.email, accounts })
     }
 }
 
 impl CustomerAccountView {
-    fn new(account: &Account, now: Timestamp) -> Result<Self, Refusal> {
+    fn new(account: &Account, policy: &Policy, now: Timestamp) -> Result<Self, Refusal> {
         let lot = |lot: &Lot| LotView {
-            id: account.id(lot.number),
+            id: account.lot_id(lot.number),
             category: lot.origin.category,
             source: lot.origin.source,
             remaining: lot.remaining,
             granted_at: lot.origin.granted_at,
             expires_at: lot.origin.expires_at,
         };
-        let expiring = account.expiring(now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
-        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired } = account.lifetime;
+        let expiring = account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
+        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired, debited } = account.lifetime;
         Ok(Self {
-            balances: AccountView::now(account, now)?,
+            balances: AccountView::now(account, policy, now)?,
             pending_topups: account.pending,
             lots: account.lots.iter().map(lot).collect(),
             expiring: expiring.collect(),
-            lifetime: LifetimeView { granted, topped_up, redeemed, refunded, withdrawn, expired },
+            lifetime: LifetimeView { granted, topped_up, redeemed, refunded, withdrawn, expired, debited },
         })
     }
 }

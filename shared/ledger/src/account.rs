@@ -1,16 +1,19 @@
-//! One customer's credit in one currency: open lots, what is promised, and totals since the beginning.
+//! One customer's credit in one currency: open lots, live holds, what is owed, and totals since the beginning.
 
 use jiff::Timestamp;
 
 use crate::{
-    Currency, CustomerId, EntryId, Hash, Money, OutOfRange, Refusal,
+    Currency, CustomerId, EntryId, Hash, LotId, LotNumber, Money, OutOfRange, Refusal,
     entry::{Allocation, Change, Line, Origin},
     policy::{ConsumptionOrder, Policy},
+    redeem::OrderUse,
     text::words,
 };
 
 /// Open lots that an account may hold: the account is one stored item whose size is paid for at every change.
 pub const MAX_OPEN_LOTS: usize = 500;
+/// Live holds that an account may have at once.
+pub const MAX_HOLDS: usize = 50;
 
 words! {
     /// What kind of credit a lot is.
@@ -45,18 +48,41 @@ words! {
 /// What one grant brought in and has not been used yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
-    /// The number of the entry that made it.
-    pub number: u64,
+    /// The entry that made it.
+    pub number: LotNumber,
     /// Where it comes from and until when it counts.
     pub origin: Origin,
-    /// What is left of it, more than zero.
+    /// What is left of it, more than zero; live holds may have reserved a part.
     pub remaining: Money,
 }
 
-impl Lot {
-    /// Usable while `now < expires_at` (contract, section 1), booked as expired or not.
-    pub fn is_usable(&self, now: Timestamp) -> bool {
-        self.origin.expires_at.is_none_or(|expires_at| now < expires_at)
+/// A part of the credit that is reserved for one order until it is captured, voided or too late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The entry that made it.
+    pub number: u64,
+    /// It counts while `now < deadline`.
+    pub deadline: Timestamp,
+    /// What it reserves of which lots, in the order in which they will be taken.
+    pub parts: Vec<(LotNumber, Money)>,
+    /// What it reserves of the overdraft.
+    pub overdraft: Money,
+    /// The order that it is for.
+    pub order: OrderUse,
+}
+
+impl Hold {
+    /// Whether it still counts.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.deadline
+    }
+
+    /// What it reserves of lots and overdraft together.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when the sum does not fit.
+    pub fn amount(&self) -> Result<Money, OutOfRange> {
+        self.parts.iter().try_fold(self.overdraft, |sum, (_, amount)| sum.plus(*amount))
     }
 }
 
@@ -67,7 +93,7 @@ pub struct Lifetime {
     pub granted: Money,
     /// Topped up and approved.
     pub topped_up: Money,
-    /// Spent on orders.
+    /// Spent on orders, captures included.
     pub redeemed: Money,
     /// Given back from redemptions.
     pub refunded: Money,
@@ -75,6 +101,8 @@ pub struct Lifetime {
     pub withdrawn: Money,
     /// Expired and booked.
     pub expired: Money,
+    /// Taken back by the merchant: debits and voided lots.
+    pub debited: Money,
 }
 
 /// One customer's credit in one currency, as of its last change.
@@ -92,13 +120,24 @@ pub struct Account {
     pub at: Timestamp,
     /// Open lots, oldest first; the entry number breaks ties.
     pub lots: Vec<Lot>,
+    /// Holds that were live at the last change.
+    pub holds: Vec<Hold>,
+    /// What the customer owes by overdraft, not negative.
+    pub debt: Money,
     /// Sum of the top-up requests that wait.
     pub pending: Money,
     /// Totals since the first entry.
     pub lifetime: Lifetime,
-    /// No lot expires before this moment: when the schedule has to look next. A lower bound, so that spending never
-    /// has to move it; only an earlier expiry and the schedule do.
+    /// Nothing is to be booked before this moment: when the schedule has to look next. A lower bound, so that spending
+    /// never has to move it; only an earlier expiry and the schedule do.
     pub expiry_bound: Option<Timestamp>,
+}
+
+/// Credit on its way in: what a grant, a top-up or a refund brings.
+pub(crate) struct Incoming {
+    pub(crate) origin: Origin,
+    /// Whether the balance's limit holds for it.
+    pub(crate) limited: bool,
 }
 
 impl Account {
@@ -112,6 +151,8 @@ impl Account {
             hash: Hash::ZERO,
             at: Timestamp::MIN,
             lots: Vec::new(),
+            holds: Vec::new(),
+            debt: zero,
             pending: zero,
             lifetime: Lifetime {
                 granted: zero,
@@ -120,44 +161,91 @@ impl Account {
                 refunded: zero,
                 withdrawn: zero,
                 expired: zero,
+                debited: zero,
             },
             expiry_bound: None,
         }
     }
 
-    /// The lots' sum, whether usable or expired and not yet booked.
+    /// The lots' sum, whether usable or expired and not yet booked, less what is owed.
     ///
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn balance(&self) -> Result<Money, OutOfRange> {
-        Money::sum(self.currency, self.lots.iter().map(|lot| lot.remaining))
+        Money::sum(self.currency, self.lots.iter().map(|lot| lot.remaining))?.minus(self.debt)
     }
 
     /// The part of the lots that live holds have reserved.
-    pub fn held(&self) -> Money {
-        Money::zero(self.currency)
-    }
-
-    /// What can be spent now: usable lots less what is held.
     ///
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
-    pub fn available(&self, now: Timestamp) -> Result<Money, OutOfRange> {
-        self.usable(now)?.minus(self.held())
+    pub fn held(&self, now: Timestamp) -> Result<Money, OutOfRange> {
+        let live = self.holds.iter().filter(|hold| hold.is_live(now));
+        Money::sum(self.currency, live.flat_map(|hold| hold.parts.iter().map(|(_, amount)| *amount)))
+    }
+
+    /// What can be spent now: the customer's own credit and the unused overdraft.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when the sum does not fit.
+    pub fn available(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        self.own(policy, now)?.plus(self.unused_overdraft(policy, now)?)
+    }
+
+    /// What can be spent now without going into debt: usable lots less what live holds have reserved.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when the sum does not fit.
+    pub fn own(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let mut own = Money::zero(self.currency);
+        for lot in &self.lots {
+            own = own.plus(self.free(lot, policy, now)?)?;
+        }
+        Ok(own)
+    }
+
+    /// How much further into debt the account may go.
+    fn unused_overdraft(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let Some(limit) = policy.overdraft_limit.of(self.currency) else {
+            return Ok(Money::zero(self.currency));
+        };
+        let live = self.holds.iter().filter(|hold| hold.is_live(now));
+        let promised = Money::sum(self.currency, live.map(|hold| hold.overdraft))?;
+        Ok(limit.minus(self.debt)?.minus(promised)?.or_zero())
+    }
+
+    /// What of this lot can be spent now.
+    fn free(&self, lot: &Lot, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        if lot.is_usable(policy, now) {
+            Ok(lot.remaining.minus(self.reserved(lot.number, now)?)?.or_zero())
+        } else {
+            Ok(Money::zero(self.currency))
+        }
+    }
+
+    /// What live holds have reserved of this lot.
+    pub(crate) fn reserved(&self, lot: LotNumber, now: Timestamp) -> Result<Money, OutOfRange> {
+        let live = self.holds.iter().filter(|hold| hold.is_live(now));
+        let parts = live.flat_map(|hold| hold.parts.iter()).filter(|(of, _)| *of == lot);
+        Money::sum(self.currency, parts.map(|(_, amount)| *amount))
     }
 
     /// The balance as limits look at it: without what has expired, so that a late schedule refuses nobody.
-    pub(crate) fn usable(&self, now: Timestamp) -> Result<Money, OutOfRange> {
-        Money::sum(self.currency, self.lots.iter().filter(|lot| lot.is_usable(now)).map(|lot| lot.remaining))
+    pub(crate) fn counted(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let usable = self.lots.iter().filter(|lot| lot.is_usable(policy, now)).map(|lot| lot.remaining);
+        Money::sum(self.currency, usable)?.minus(self.debt)
     }
 
     /// What expires when: the usable lots' sums by moment, soonest first.
     ///
     /// # Errors
     /// [`OutOfRange`] when a sum does not fit.
-    pub fn expiring(&self, now: Timestamp) -> Result<Vec<(Timestamp, Money)>, OutOfRange> {
+    pub fn expiring(&self, policy: &Policy, now: Timestamp) -> Result<Vec<(Timestamp, Money)>, OutOfRange> {
         let mut by_moment = std::collections::BTreeMap::new();
-        for lot in self.lots.iter().filter(|lot| lot.is_usable(now)) {
+        if policy.expiry_exempt {
+            return Ok(Vec::new());
+        }
+        for lot in self.lots.iter().filter(|lot| lot.is_usable(policy, now)) {
             if let Some(at) = lot.origin.expires_at {
                 let sum = by_moment.entry(at).or_insert(Money::zero(self.currency));
                 *sum = sum.plus(lot.remaining)?;
@@ -166,12 +254,23 @@ impl Account {
         Ok(by_moment.into_iter().collect())
     }
 
-    /// The id of this account's entry or lot of that number.
-    pub fn id(&self, number: u64) -> EntryId {
+    /// The id of this account's entry of that number.
+    pub fn entry_id(&self, number: u64) -> EntryId {
         EntryId { currency: self.currency, number }
     }
 
-    /// Adds what `line` credits as a new lot, named by the entry that the line will become.
+    /// The id of this account's lot of that number.
+    pub fn lot_id(&self, lot: LotNumber) -> LotId {
+        LotId { currency: self.currency, lot }
+    }
+
+    /// The number of the entry that will be made next.
+    pub(crate) fn next_number(&self) -> Result<u64, OutOfRange> {
+        self.number.checked_add(1).ok_or(OutOfRange)
+    }
+
+    /// Brings in what `line` credits: it settles the debt first, and what is left becomes a lot, named by the entry that
+    /// the line will become.
     ///
     /// # Errors
     /// [`Refusal::BalanceLimitExceeded`], [`Refusal::TooManyLots`], [`Refusal::OutOfRange`].
@@ -179,62 +278,114 @@ impl Account {
         mut self,
         policy: &Policy,
         mut line: Line,
-        origin: Origin,
+        incoming: Incoming,
         now: Timestamp,
     ) -> Result<Change, Refusal> {
-        let balance = self.usable(now)?.plus(line.amount)?;
-        if let Some(limit) = policy.balance_limit.of(self.currency).filter(|limit| balance > *limit) {
+        let Incoming { origin, limited } = incoming;
+        let counted = self.counted(policy, now)?.plus(line.amount)?;
+        let limit = policy.balance_limit.of(self.currency).filter(|limit| limited && counted > *limit);
+        if let Some(limit) = limit {
             return Err(Refusal::BalanceLimitExceeded { limit });
         }
-        if self.lots.len() >= MAX_OPEN_LOTS {
-            return Err(Refusal::TooManyLots);
-        }
-        let number = self.number.checked_add(1).ok_or(OutOfRange)?;
-        if let Some(expires_at) = origin.expires_at {
-            self.expiry_bound = Some(self.expiry_bound.map_or(expires_at, |bound| bound.min(expires_at)));
-        }
-        let place = self.lots.partition_point(|lot| (lot.origin.granted_at, lot.number) < (origin.granted_at, number));
         line.category = Some(origin.category);
         line.source = Some(origin.source);
         line.expires_at = origin.expires_at;
-        line.allocations = vec![Allocation { lot: number, amount: line.amount, emptied: None }];
-        self.lots.insert(place, Lot { number, origin, remaining: line.amount });
+        let settled = self.settle(line.amount)?;
+        let rest = line.amount.minus(settled)?;
+        line.overdraft = settled.is_positive().then_some(settled);
+        if rest.is_positive() {
+            let number = LotNumber::from(self.next_number()?);
+            line.allocations = vec![Allocation { lot: number, amount: rest, origin: None }];
+            self.add(Lot { number, origin, remaining: rest })?;
+        }
         Ok(Change { account: self, line })
     }
 
-    /// Takes `amount` out of the lots that are usable at `now`, in the policy's order.
+    /// Lowers the debt by as much of `amount` as there is debt, and tells by how much.
+    pub(crate) fn settle(&mut self, amount: Money) -> Result<Money, OutOfRange> {
+        let settled = if amount < self.debt { amount } else { self.debt };
+        self.debt = self.debt.minus(settled)?;
+        Ok(settled)
+    }
+
+    /// Puts a lot in its place.
     ///
     /// # Errors
-    /// [`Refusal::InsufficientCredit`] when the usable lots hold less.
-    pub(crate) fn take(
-        &mut self,
-        amount: Money,
-        order: ConsumptionOrder,
-        now: Timestamp,
-    ) -> Result<Vec<Allocation>, Refusal> {
-        let available = self.available(now)?;
-        let mut usable: Vec<&mut Lot> = self.lots.iter_mut().filter(|lot| lot.is_usable(now)).collect();
-        if order == ConsumptionOrder::ExpiringFirst {
-            // Stable, and the lots are oldest first: so ties go to the oldest.
-            usable.sort_by_key(|lot| lot.origin.expires_at.unwrap_or(Timestamp::MAX));
+    /// [`Refusal::TooManyLots`].
+    pub(crate) fn add(&mut self, lot: Lot) -> Result<(), Refusal> {
+        if self.lots.len() >= MAX_OPEN_LOTS {
+            return Err(Refusal::TooManyLots);
         }
+        if let Some(expires_at) = lot.origin.expires_at {
+            self.look_at(expires_at);
+        }
+        let place = |other: &Lot| (other.origin.granted_at, other.number) < (lot.origin.granted_at, lot.number);
+        self.lots.insert(self.lots.partition_point(place), lot);
+        Ok(())
+    }
 
-        let mut due = amount;
-        let mut allocations = Vec::new();
-        for lot in usable {
-            if !due.is_positive() {
-                break;
-            }
-            let taken = if lot.remaining <= due { lot.remaining } else { due };
-            lot.remaining = lot.remaining.minus(taken)?;
-            due = due.minus(taken)?;
-            let emptied = lot.remaining.is_zero().then(|| lot.origin.clone());
-            allocations.push(Allocation { lot: lot.number, amount: taken, emptied });
+    /// Makes the schedule look at this account at this moment, if it would not look sooner.
+    pub(crate) fn look_at(&mut self, moment: Timestamp) {
+        self.expiry_bound = Some(self.expiry_bound.map_or(moment, |bound| bound.min(moment)));
+    }
+
+    /// Finds `amount` in what can be spent at `now`, in the policy's order, the overdraft last; takes nothing yet.
+    ///
+    /// # Errors
+    /// [`Refusal::InsufficientCredit`] when there is less.
+    pub(crate) fn find(&self, amount: Money, policy: &Policy, now: Timestamp) -> Result<Found, Refusal> {
+        let mut lots: Vec<&Lot> = self.lots.iter().collect();
+        if policy.consumption_order == ConsumptionOrder::ExpiringFirst {
+            // Stable, and the lots are oldest first: so ties go to the oldest.
+            lots.sort_by_key(|lot| lot.origin.expires_at.unwrap_or(Timestamp::MAX));
         }
-        if due.is_positive() {
-            return Err(Refusal::InsufficientCredit { available });
+        let mut due = amount;
+        let mut parts = Vec::new();
+        for lot in lots {
+            let free = self.free(lot, policy, now)?;
+            let taken = if free < due { free } else { due };
+            if taken.is_positive() {
+                due = due.minus(taken)?;
+                parts.push((lot.number, taken));
+            }
+        }
+        if due > self.unused_overdraft(policy, now)? {
+            return Err(Refusal::InsufficientCredit { available: self.available(policy, now)? });
+        }
+        Ok(Found { parts, overdraft: due })
+    }
+
+    /// Takes these parts of lots, and goes into debt by `overdraft`.
+    pub(crate) fn take(&mut self, found: &Found) -> Result<Vec<Allocation>, OutOfRange> {
+        let mut allocations = Vec::with_capacity(found.parts.len());
+        for (number, amount) in &found.parts {
+            let lot = self.lots.iter_mut().find(|lot| lot.number == *number).ok_or(OutOfRange)?;
+            lot.remaining = lot.remaining.minus(*amount)?;
+            allocations.push(Allocation { lot: *number, amount: *amount, origin: Some(lot.origin.clone()) });
         }
         self.lots.retain(|lot| lot.remaining.is_positive());
+        self.debt = self.debt.plus(found.overdraft)?;
         Ok(allocations)
+    }
+
+    /// Forgets the holds that count for nothing any more. What they kept from expiring is the schedule's to book.
+    pub(crate) fn drop_lapsed_holds(&mut self, now: Timestamp) {
+        self.holds.retain(|hold| hold.is_live(now));
+    }
+}
+
+/// Where an amount can be taken from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Parts of lots, in the order in which they are taken.
+    pub(crate) parts: Vec<(LotNumber, Money)>,
+    /// What is left for the overdraft.
+    pub(crate) overdraft: Money,
+}
+
+impl Lot {
+    /// Usable while `now < expires_at` (contract, section 1), booked as expired or not; and always for whoever is exempt.
+    pub fn is_usable(&self, policy: &Policy, now: Timestamp) -> bool {
+        policy.expiry_exempt || self.origin.expires_at.is_none_or(|expires_at| now < expires_at)
     }
 }

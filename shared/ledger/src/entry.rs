@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Account, Category, Currency, CustomerId, EntryId, Label, Money, Note, OutOfRange, Role, TopupId,
+    Account, Category, Currency, CustomerId, EntryId, Label, LotNumber, Money, Note, OutOfRange, Policy, Role, TopupId,
     redeem::{BoundBy, OrderUse},
     text::words,
 };
@@ -30,8 +30,24 @@ words! {
         Topup = "topup",
         /// Credit spent on an order.
         Redeem = "redeem",
+        /// Credit reserved for an order.
+        Hold = "hold",
+        /// Reserved credit spent; the rest of it is free again.
+        Capture = "capture",
+        /// Reserved credit set free.
+        Release = "release",
+        /// Credit given back from a redemption or a capture.
+        Refund = "refund",
+        /// Credit paid out as money.
+        Withdraw = "withdraw",
+        /// Credit taken back by the merchant.
+        Debit = "debit",
+        /// What was left of a lot, taken back by the merchant.
+        Void = "void",
         /// What expired.
         Expire = "expire",
+        /// A lot's expiry moved.
+        ExpiryChange = "expiry_change",
     }
 }
 
@@ -127,12 +143,12 @@ pub struct Origin {
 /// A part of an entry that went into or came out of one lot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocation {
-    /// The lot's number.
-    pub lot: u64,
+    /// The lot.
+    pub lot: LotNumber,
     /// How much, more than zero.
     pub amount: Money,
-    /// Set when this emptied the lot: what a refund needs to restore it as it was.
-    pub emptied: Option<Origin>,
+    /// Where the lot came from, where credit was spent: what a refund needs to restore it as it was.
+    pub origin: Option<Origin>,
 }
 
 /// Free text of an entry. It enters the hash by its digest alone, so that the text can be erased.
@@ -195,10 +211,24 @@ pub struct Line {
     pub reference: Option<Label>,
     /// The request that this approves.
     pub topup: Option<TopupId>,
+    /// Of `amount`, what came out of the overdraft, or settled the debt.
+    pub overdraft: Option<Money>,
+    /// What a hold reserves, or what of it is set free.
+    pub held: Option<Money>,
+    /// Until when a hold counts.
+    pub deadline: Option<Timestamp>,
+    /// The hold that this resolves, or the redemption that it gives back.
+    pub redemption: Option<u64>,
+    /// The lot whose expiry moved.
+    pub lot: Option<LotNumber>,
+    /// Where withdrawn money was booked, such as `cash` or `bank`.
+    pub journal: Option<Label>,
     /// For the customer to read.
     pub note: Option<Note>,
     /// For the merchant alone.
     pub internal_note: Option<Note>,
+    /// Why the merchant did it.
+    pub reason: Option<Note>,
 }
 
 impl Line {
@@ -215,8 +245,15 @@ impl Line {
             payment: None,
             reference: None,
             topup: None,
+            overdraft: None,
+            held: None,
+            deadline: None,
+            redemption: None,
+            lot: None,
+            journal: None,
             note: None,
             internal_note: None,
+            reason: None,
         }
     }
 }
@@ -289,10 +326,24 @@ pub struct Entry {
     pub reference: Option<Label>,
     /// The request that this approved.
     pub topup: Option<TopupId>,
+    /// Of `amount`, what came out of the overdraft, or settled the debt.
+    pub overdraft: Option<Money>,
+    /// What a hold reserves, or what of it is set free.
+    pub held: Option<Money>,
+    /// Until when a hold counts.
+    pub deadline: Option<Timestamp>,
+    /// The hold that this resolved, or the redemption that it gave back.
+    pub redemption: Option<u64>,
+    /// The lot whose expiry moved.
+    pub lot: Option<LotNumber>,
+    /// Where withdrawn money was booked.
+    pub journal: Option<Label>,
     /// For the customer to read.
     pub note: Option<FreeText>,
     /// For the merchant alone.
     pub internal_note: Option<FreeText>,
+    /// Why the merchant did it.
+    pub reason: Option<FreeText>,
     /// Who did it.
     pub actor: Actor,
     /// When.
@@ -310,17 +361,17 @@ impl Change {
     ///
     /// # Errors
     /// [`OutOfRange`] when a number does not fit; nothing is changed then.
-    pub fn seal(self, seal: Seal) -> Result<(Account, Entry, String), OutOfRange> {
+    pub fn seal(self, policy: &Policy, seal: Seal) -> Result<(Account, Entry, String), OutOfRange> {
         let Self { mut account, line } = self;
         let text = |name: &str, text: Option<Note>| text.map(|text| FreeText::new(seal.salt_of(name), text));
         let mut entry = Entry {
             customer: account.customer.clone(),
-            number: account.number.checked_add(1).ok_or(OutOfRange)?,
+            number: account.next_number()?,
             kind: line.kind,
             amount: line.amount,
             balance_after: account.balance()?,
-            held_after: account.held(),
-            available_after: account.available(seal.at)?,
+            held_after: account.held(seal.at)?,
+            available_after: account.available(policy, seal.at)?,
             allocations: line.allocations,
             category: line.category,
             source: line.source,
@@ -329,8 +380,15 @@ impl Change {
             payment: line.payment,
             reference: line.reference,
             topup: line.topup,
+            overdraft: line.overdraft,
+            held: line.held,
+            deadline: line.deadline,
+            redemption: line.redemption,
+            lot: line.lot,
+            journal: line.journal,
             note: text("note", line.note),
             internal_note: text("internal_note", line.internal_note),
+            reason: text("reason", line.reason),
             actor: seal.actor,
             at: seal.at,
             policy_version: seal.policy_version,
@@ -365,7 +423,7 @@ impl Entry {
             allocations: self
                 .allocations
                 .iter()
-                .map(|part| AllocationContent(part.lot, text(part.amount), part.emptied.as_ref().map(origin_content)))
+                .map(|part| AllocationContent(part.lot, text(part.amount), part.origin.as_ref().map(origin_content)))
                 .collect(),
             amount: text(self.amount),
             at: self.at,
@@ -374,9 +432,13 @@ impl Entry {
             category: self.category,
             currency: self.currency(),
             customer: self.customer.clone(),
+            deadline: self.deadline,
             expires_at: self.expires_at,
             held: text(self.held_after),
+            hold: self.held.map(text),
             internal_note: self.internal_note.as_ref().map(|note| note.digest),
+            journal: self.journal.clone(),
+            lot: self.lot,
             note: self.note.as_ref().map(|note| note.digest),
             number: self.number,
             order: self.order.as_ref().map(|order| OrderContent {
@@ -385,9 +447,12 @@ impl Entry {
                 id: order.id.clone(),
                 total: text(order.total),
             }),
+            overdraft: self.overdraft.map(text),
             payment: self.payment.clone(),
             policy: self.policy_version,
             prev: self.prev_hash,
+            reason: self.reason.as_ref().map(|reason| reason.digest),
+            redemption: self.redemption,
             reference: self.reference.clone(),
             source: self.source,
             topup: self.topup.clone(),
@@ -406,8 +471,7 @@ impl Entry {
     pub fn read(
         content: &str,
         hash: Hash,
-        note: Option<Written>,
-        internal_note: Option<Written>,
+        texts: Texts,
     ) -> Result<Self, Unreadable> {
         let read: Content = serde_json::from_str(content).map_err(|error| Unreadable(error.to_string()))?;
         if read.v != CONTENT_VERSION {
@@ -416,14 +480,15 @@ impl Entry {
         let money = |text: &str| {
             Money::from_text(text, read.currency).map_err(|error| Unreadable(format!("{text:?} {error}")))
         };
-        let allocation = |AllocationContent(lot, amount, emptied): &AllocationContent| {
-            let emptied = emptied.as_ref().map(|(category, source, granted_at, expires_at)| Origin {
+        let optional = |text: &Option<String>| text.as_deref().map(money).transpose();
+        let allocation = |AllocationContent(lot, amount, origin): &AllocationContent| {
+            let origin = origin.as_ref().map(|(category, source, granted_at, expires_at)| Origin {
                 category: *category,
                 source: *source,
                 granted_at: *granted_at,
                 expires_at: *expires_at,
             });
-            Ok(Allocation { lot: *lot, amount: money(amount)?, emptied })
+            Ok(Allocation { lot: *lot, amount: money(amount)?, origin })
         };
         let order = |order: &OrderContent| {
             Ok(OrderUse {
@@ -445,8 +510,15 @@ impl Entry {
             source: read.source,
             expires_at: read.expires_at,
             order: read.order.as_ref().map(order).transpose()?,
-            note: free_text(read.note, note)?,
-            internal_note: free_text(read.internal_note, internal_note)?,
+            overdraft: optional(&read.overdraft)?,
+            held: optional(&read.hold)?,
+            deadline: read.deadline,
+            redemption: read.redemption,
+            lot: read.lot,
+            journal: read.journal,
+            note: free_text(read.note, texts.note)?,
+            internal_note: free_text(read.internal_note, texts.internal_note)?,
+            reason: free_text(read.reason, texts.reason)?,
             actor: Actor { role: read.actor.0, id: read.actor.1 },
             at: read.at,
             policy_version: read.policy,
@@ -458,6 +530,17 @@ impl Entry {
             topup: read.topup,
         })
     }
+}
+
+/// An entry's free texts as stored beside its content, unless erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// For the customer to read.
+    pub note: Option<Written>,
+    /// For the merchant alone.
+    pub internal_note: Option<Written>,
+    /// Why the merchant did it.
+    pub reason: Option<Written>,
 }
 
 /// A free text as far as it still stands.
@@ -488,19 +571,33 @@ struct Content {
     currency: Currency,
     customer: CustomerId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     held: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     internal_note: Option<Hash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    journal: Option<Label>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lot: Option<LotNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<Hash>,
     number: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<OrderContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    overdraft: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
     policy: u64,
     prev: Hash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Hash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redemption: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<Label>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -512,9 +609,9 @@ struct Content {
     v: u8,
 }
 
-/// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where the lot was emptied.
+/// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where credit was spent.
 #[derive(Serialize, Deserialize)]
-struct AllocationContent(u64, String, Option<OriginContent>);
+struct AllocationContent(LotNumber, String, Option<OriginContent>);
 
 type OriginContent = (Category, Role, Timestamp, Option<Timestamp>);
 

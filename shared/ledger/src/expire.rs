@@ -1,8 +1,11 @@
 //! Booking what has expired. Expiry itself needs no booking: a lot past its time is not usable.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{Account, Allocation, Change, EntryType, Line, Money, OutOfRange};
+use crate::{Account, Allocation, Change, EntryType, Line, Money, OutOfRange, Policy};
+
+/// How long an account whose credit would have expired, but for an exemption, waits for another look.
+const EXEMPT_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the schedule finds in an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,23 +16,50 @@ pub enum Sweep {
     NotDue(Box<Account>),
 }
 
-/// Books every lot that has expired by `at` in one entry, and notes when the next one will.
+/// Books every lot that has expired by `at` in one entry, but for what live holds reserve, and notes when to look again.
 ///
 /// # Errors
 /// [`OutOfRange`] when a sum does not fit.
-pub fn expire(account: &Account, at: Timestamp) -> Result<Sweep, OutOfRange> {
+pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep, OutOfRange> {
     let mut account = account.clone();
-    let (open, due): (Vec<_>, Vec<_>) = account.lots.drain(..).partition(|lot| lot.is_usable(at));
-    account.expiry_bound = open.iter().filter_map(|lot| lot.origin.expires_at).min();
-    account.lots = open;
-    if due.is_empty() {
+    account.drop_lapsed_holds(at);
+    let mut allocations = Vec::new();
+    let mut lots = Vec::new();
+    for mut lot in std::mem::take(&mut account.lots) {
+        if !lot.is_usable(policy, at) {
+            let kept = account.reserved(lot.number, at)?;
+            let amount = lot.remaining.minus(kept)?;
+            if amount.is_positive() {
+                allocations.push(Allocation { lot: lot.number, amount, origin: None });
+            }
+            lot.remaining = kept;
+        }
+        if lot.remaining.is_positive() {
+            lots.push(lot);
+        }
+    }
+    account.lots = lots;
+    account.expiry_bound = next_look(&account, at);
+    if allocations.is_empty() {
         return Ok(Sweep::NotDue(Box::new(account)));
     }
 
-    let expired = Money::sum(account.currency, due.iter().map(|lot| lot.remaining))?;
+    let expired = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;
     account.lifetime.expired = account.lifetime.expired.plus(expired)?;
-    let allocations =
-        due.into_iter().map(|lot| Allocation { lot: lot.number, amount: lot.remaining, emptied: None }).collect();
     let line = Line { allocations, ..Line::new(EntryType::Expire, expired.negated()) };
     Ok(Sweep::Due(Box::new(Change { account, line })))
+}
+
+/// The soonest expiry to come; for what has expired and is held, when its hold lapses; for what an exemption keeps, a day
+/// from now.
+fn next_look(account: &Account, at: Timestamp) -> Option<Timestamp> {
+    let look = |expires_at: Timestamp, lot| {
+        if at < expires_at {
+            return expires_at;
+        }
+        let holds = account.holds.iter().filter(|hold| hold.parts.iter().any(|(number, _)| *number == lot));
+        let lapse = holds.map(|hold| hold.deadline).min();
+        lapse.unwrap_or_else(|| at.checked_add(EXEMPT_WAIT).unwrap_or(Timestamp::MAX))
+    };
+    account.lots.iter().filter_map(|lot| lot.origin.expires_at.map(|expires_at| look(expires_at, lot.number))).min()
 }

@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::{
     Account, Amount, Category, Change, EntryType, Label, Line, Note, Origin, Payment, Policy, Refusal, Role,
+    account::Incoming,
 };
 
 /// What a grant asks for.
@@ -45,17 +46,8 @@ pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Ti
     let amount = grant.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
     let expires_at = match grant.expiry {
         None => policy.expiry(grant.category, at),
-        Some(LotExpiry::Never) => None,
-        // The ledger counts in milliseconds.
-        Some(LotExpiry::At(moment)) => Some(Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)),
-        Some(LotExpiry::EndOf(day)) => Some(policy.time_zone.end_of(day).ok_or(Refusal::Invalid {
-            field: "expires_on".to_owned(),
-            message: "must be a day whose end the calendar has".to_owned(),
-        })?),
+        Some(expiry) => expiry.moment(policy, at)?,
     };
-    if expires_at.is_some_and(|moment| moment <= at) {
-        return Err(Refusal::ExpiryInPast);
-    }
 
     let mut account = account.clone();
     account.lifetime.granted = account.lifetime.granted.plus(amount)?;
@@ -66,5 +58,25 @@ pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Ti
         internal_note: grant.internal_note.clone(),
         ..Line::new(EntryType::Grant, amount)
     };
-    account.credit(policy, line, Origin { category: grant.category, source: by, granted_at: at, expires_at }, at)
+    let origin = Origin { category: grant.category, source: by, granted_at: at, expires_at };
+    account.credit(policy, line, Incoming { origin, limited: true }, at)
+}
+
+impl LotExpiry {
+    /// The moment itself; `None` is never.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a day that the calendar does not end, [`Refusal::ExpiryInPast`].
+    pub(crate) fn moment(self, policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+        let moment = match self {
+            Self::Never => return Ok(None),
+            // The ledger counts in milliseconds.
+            Self::At(moment) => Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment),
+            Self::EndOf(day) => policy.time_zone.end_of(day).ok_or(Refusal::Invalid {
+                field: "expires_on".to_owned(),
+                message: "must be a day whose end the calendar has".to_owned(),
+            })?,
+        };
+        if moment > now { Ok(Some(moment)) } else { Err(Refusal::ExpiryInPast) }
+    }
 }

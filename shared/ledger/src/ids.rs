@@ -176,6 +176,71 @@ impl fmt::Display for EntryId {
     }
 }
 
+/// A lot within its account: the number of the entry that made it, and which of its lots where it made several.
+///
+/// Printed as `9`, or `9.1` for the second that entry 9 made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LotNumber {
+    /// The number of the entry.
+    pub entry: u64,
+    /// Which of the entry's lots, from 0.
+    pub part: u8,
+}
+
+/// A lot as clients name it, such as `USD-9`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LotId {
+    /// The account's currency.
+    pub currency: Currency,
+    /// The lot within its account.
+    pub lot: LotNumber,
+}
+
+impl From<u64> for LotNumber {
+    fn from(entry: u64) -> Self {
+        Self { entry, part: 0 }
+    }
+}
+
+impl FromStr for LotNumber {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let (entry, part) = text.split_once('.').map_or((text, None), |(entry, part)| (entry, Some(part)));
+        let number = |digits: &str| {
+            let plain = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+            if plain { Ok(digits.to_owned()) } else { Err(InvalidEntryId::Malformed) }
+        };
+        let entry = number(entry)?.parse().map_err(|_| InvalidEntryId::Malformed)?;
+        let part = part.map_or(Ok(0), |part| number(part)?.parse().map_err(|_| InvalidEntryId::Malformed))?;
+        Ok(Self { entry, part })
+    }
+}
+
+impl fmt::Display for LotNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            0 => write!(f, "{}", self.entry),
+            part => write!(f, "{}.{part}", self.entry),
+        }
+    }
+}
+
+impl FromStr for LotId {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let (currency, lot) = text.split_once('-').ok_or(InvalidEntryId::Malformed)?;
+        Ok(Self { lot: lot.parse()?, currency: currency.parse()? })
+    }
+}
+
+impl fmt::Display for LotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.currency, self.lot)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +258,16 @@ mod tests {
         }
         for bad in ["", "a\tb", "é", &"k".repeat(256)] {
             assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lot_ids_are_a_currency_an_entry_and_perhaps_a_part() {
+        for good in ["USD-12", "JPY-1.1", "BHD-7.255"] {
+            assert_eq!(good.parse::<LotId>().unwrap().to_string(), good);
+        }
+        for bad in ["", "USD", "USD-", "USD-0", "USD-1.0", "USD-1.", "USD-1.256", "USD-.1", "USD-1.1.1", "USD-+1"] {
+            assert!(bad.parse::<LotId>().is_err(), "{bad:?}");
         }
     }
 

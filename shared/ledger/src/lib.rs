@@ -4,6 +4,7 @@
 //! answers with what changes, or with the [`Refusal`] that says why nothing does; it never changes its arguments.
 
 mod account;
+mod adjust;
 mod entry;
 mod expire;
 mod grant;
@@ -11,23 +12,26 @@ mod ids;
 mod money;
 mod policy;
 mod redeem;
+mod refund;
 mod refusal;
-#[cfg(test)]
-mod tests;
+mod resolve;
 mod text;
 mod topup;
 
-pub use account::{Account, Category, Lifetime, Lot, MAX_OPEN_LOTS, Role};
+pub use account::{Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, Role};
+pub use adjust::{Withdrawal, change_expiry, debit, void_lot, withdraw};
 pub use entry::{
-    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT, Seal, Unreadable,
+    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT, Seal, Texts, Unreadable,
     Written,
 };
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
-pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, Note, TopupId};
+pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber, Note, TopupId};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
-pub use policy::{ConsumptionOrder, ExpiryDays, Limits, Policy, UsageBase, UsageLimit, Zone};
-pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, quote, redeem};
+pub use policy::{ConsumptionOrder, ExpiryDays, GraceDays, HoldSeconds, Limits, Policy, UsageBase, UsageLimit, Zone};
+pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
+pub use refund::refund;
 pub use refusal::Refusal;
+pub use resolve::{capture, release};
 pub use text::Object;
 pub use topup::{Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup};

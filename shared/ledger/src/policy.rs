@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, MapAccess, Visitor},
@@ -16,6 +16,8 @@ use crate::{
 
 /// Longest life that `expiry_days` may give: a hundred years.
 const MAX_EXPIRY_DAYS: u16 = 36_500;
+/// Longest life of a hold: 7 days.
+const MAX_HOLD_SECONDS: u32 = 604_800;
 
 words! {
     /// Which lots spending takes first.
@@ -62,6 +64,9 @@ pub struct Policy {
     /// No credit from the shop or the customer may lift the balance above it.
     #[serde(deserialize_with = "or_default")]
     pub balance_limit: Limits,
+    /// How far below zero the balance may go.
+    #[serde(deserialize_with = "or_default")]
+    pub overdraft_limit: Limits,
     /// The most that one redemption may take.
     #[serde(deserialize_with = "or_default")]
     pub transaction_limit: Limits,
@@ -76,8 +81,18 @@ pub struct Policy {
     pub topup_limit: Limits,
     /// The payment methods that top-ups may use; `None` is any.
     pub topup_methods: Option<Vec<Label>>,
+    /// Whether customers may withdraw by themselves.
+    pub withdrawal: bool,
+    /// The categories that can be withdrawn.
+    pub withdrawable: Vec<Category>,
     /// Days from the day of the credit after which it expires; `None` is never.
     pub expiry_days: Option<ExpiryDays>,
+    /// Whether nothing expires, whatever date it has.
+    pub expiry_exempt: bool,
+    /// Days that a refund gives to credit that expired meanwhile, from the refund on.
+    pub refund_grace_days: GraceDays,
+    /// Seconds that a hold counts, unless it says so itself.
+    pub hold_ttl_seconds: HoldSeconds,
 }
 
 impl Default for Policy {
@@ -92,12 +107,18 @@ impl Default for Policy {
             sort_order: 9,
             activation_total: Limits::default(),
             balance_limit: Limits::default(),
+            overdraft_limit: Limits::default(),
             transaction_limit: Limits::default(),
             topup_min: Limits::default(),
             topup_max: Limits::default(),
             topup_limit: Limits::default(),
             topup_methods: None,
+            withdrawal: false,
+            withdrawable: vec![Category::Paid, Category::Refund],
             expiry_days: None,
+            expiry_exempt: false,
+            refund_grace_days: GraceDays(30),
+            hold_ttl_seconds: HoldSeconds(900),
         }
     }
 }
@@ -204,6 +225,46 @@ impl TryFrom<u16> for Days {
 
     fn try_from(days: u16) -> Result<Self, Self::Error> {
         if (1..=MAX_EXPIRY_DAYS).contains(&days) { Ok(Self(days)) } else { Err("must be 1 to 36500 days") }
+    }
+}
+
+/// A number of days from 0 to 36500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct GraceDays(u16);
+
+impl TryFrom<u16> for GraceDays {
+    type Error = &'static str;
+
+    fn try_from(days: u16) -> Result<Self, Self::Error> {
+        if days <= MAX_EXPIRY_DAYS { Ok(Self(days)) } else { Err("must be 0 to 36500 days") }
+    }
+}
+
+impl GraceDays {
+    /// So many days of 24 hours.
+    pub fn duration(self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.0).saturating_mul(24))
+    }
+}
+
+/// How long a hold counts: 1 second to 7 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct HoldSeconds(u32);
+
+impl TryFrom<u32> for HoldSeconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: u32) -> Result<Self, Self::Error> {
+        if (1..=MAX_HOLD_SECONDS).contains(&seconds) { Ok(Self(seconds)) } else { Err("must be 1 to 604800 seconds") }
+    }
+}
+
+impl HoldSeconds {
+    /// So many seconds.
+    pub fn duration(self) -> SignedDuration {
+        SignedDuration::from_secs(i64::from(self.0))
     }
 }
 

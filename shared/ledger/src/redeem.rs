@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Amount, Change, Currency, EntryType, Label, Line, Money, Policy, Refusal, SignedAmount, UsageBase,
-    UsageLimit, text::words,
+    Account, Allocation, Amount, Change, Currency, EntryType, Hold, HoldSeconds, Label, Line, LotNumber, MAX_HOLDS, Money,
+    OutOfRange, Policy, Refusal, SignedAmount, UsageBase, UsageLimit, account::Found, text::words,
 };
 
 /// Lines that an order may have.
@@ -81,6 +81,12 @@ pub struct Terms {
     pub bound_by: BoundBy,
 }
 
+impl Terms {
+    fn of(&self, order: &Label) -> OrderUse {
+        OrderUse { id: order.clone(), base: self.base, total: self.order_total, bound_by: self.bound_by }
+    }
+}
+
 /// A rule that bounds what can be applied, and what it says to whoever wants more.
 struct Bound {
     by: BoundBy,
@@ -120,12 +126,57 @@ pub fn redeem(
         return Err(refusal);
     }
 
+    let found = account.find(terms.applied, policy, at)?;
     let mut account = account.clone();
-    let allocations = account.take(terms.applied, policy.consumption_order, at)?;
+    account.drop_lapsed_holds(at);
+    let allocations = account.take(&found)?;
     account.lifetime.redeemed = account.lifetime.redeemed.plus(terms.applied)?;
-    let used = OrderUse { id: order_id.clone(), base: terms.base, total: terms.order_total, bound_by: terms.bound_by };
-    let line =
-        Line { allocations, order: Some(used), ..Line::new(EntryType::Redeem, terms.applied.negated()) };
+    let line = Line {
+        allocations,
+        order: Some(terms.of(order_id)),
+        overdraft: Some(found.overdraft).filter(|overdraft| overdraft.is_positive()),
+        ..Line::new(EntryType::Redeem, terms.applied.negated())
+    };
+    Ok(Change { account, line })
+}
+
+/// Reserves credit for the order as [`redeem`] would spend it, to be captured or voided within `ttl`, or the policy's time.
+///
+/// # Errors
+/// As [`redeem`]; [`Refusal::TooManyHolds`].
+pub fn hold(
+    account: &Account,
+    policy: &Policy,
+    order_id: &Label,
+    order: &Order,
+    requested: Option<Amount>,
+    ttl: Option<HoldSeconds>,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    let (terms, refusal) = decide(account, policy, order, requested, at)?;
+    if terms.applied.is_zero() {
+        return Err(refusal);
+    }
+
+    let found = account.find(terms.applied, policy, at)?;
+    let mut account = account.clone();
+    account.drop_lapsed_holds(at);
+    if account.holds.len() >= MAX_HOLDS {
+        return Err(Refusal::TooManyHolds);
+    }
+    let deadline = at.checked_add(ttl.unwrap_or(policy.hold_ttl_seconds).duration()).map_err(|_| OutOfRange)?;
+    let reserved = |(lot, amount): &(LotNumber, Money)| Allocation { lot: *lot, amount: *amount, origin: None };
+    let line = Line {
+        allocations: found.parts.iter().map(reserved).collect(),
+        order: Some(terms.of(order_id)),
+        overdraft: Some(found.overdraft).filter(|overdraft| overdraft.is_positive()),
+        held: Some(terms.applied),
+        deadline: Some(deadline),
+        ..Line::new(EntryType::Hold, Money::zero(account.currency))
+    };
+    let Found { parts, overdraft } = found;
+    let number = account.next_number()?;
+    account.holds.push(Hold { number, deadline, parts, overdraft, order: terms.of(order_id) });
     Ok(Change { account, line })
 }
 
@@ -157,7 +208,9 @@ fn decide(
             (BoundBy::ActivationTotal, Refusal::ActivationTotalNotReached { activation_total, base })
         })
     };
-    let bounds = bounds(account, policy, base, order_total, at)?;
+    // The overdraft is for whoever asks for an exact amount; nobody goes into debt unasked.
+    let available = if requested.is_some() { account.available(policy, at)? } else { account.own(policy, at)? };
+    let bounds = bounds(policy, base, order_total, available)?;
     match (requested, barred) {
         (Some(_), Some((_, refusal))) => Err(refusal),
         (None, Some((bound_by, refusal))) => Ok((terms(Money::zero(currency), bound_by)?, refusal)),
@@ -179,14 +232,8 @@ fn decide(
 
 /// Every rule that bounds what can be applied, in the order of [`Refusal`]'s variants: the first of two that are
 /// equally tight is the one that is named.
-fn bounds(
-    account: &Account,
-    policy: &Policy,
-    base: Money,
-    order_total: Money,
-    at: Timestamp,
-) -> Result<Vec<Bound>, Refusal> {
-    let currency = account.currency;
+fn bounds(policy: &Policy, base: Money, order_total: Money, available: Money) -> Result<Vec<Bound>, Refusal> {
+    let currency = available.currency();
     let mut bounds = vec![Bound {
         by: BoundBy::OrderTotal,
         at_most: order_total.or_zero(),
@@ -211,7 +258,6 @@ fn bounds(
             refusal: Refusal::TransactionLimitExceeded { limit },
         });
     }
-    let available = account.available(at)?;
     bounds.push(Bound {
         by: BoundBy::Available,
         at_most: available,

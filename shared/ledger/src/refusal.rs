@@ -24,8 +24,29 @@ pub enum Refusal {
         /// What would be right.
         message: String,
     },
+    /// There is no such redemption, hold or capture of this account.
+    #[error("there is no such redemption")]
+    RedemptionNotFound,
+    /// The hold was captured or voided before.
+    #[error("the hold was resolved before")]
+    HoldResolved,
+    /// The hold is past its time.
+    #[error("the hold has lapsed")]
+    HoldExpired,
+    /// There is no such lot.
+    #[error("there is no such lot")]
+    LotNotFound,
+    /// The lot is used up, expired or held.
+    #[error("the lot {why}")]
+    LotNotVoidable {
+        /// What stands in the way.
+        why: &'static str,
+    },
+    /// The policy lets customers not withdraw by themselves.
+    #[error("customers cannot withdraw by themselves here")]
+    WithdrawalNotAllowed,
     /// The store's credit is switched off.
-    #[error("store credit is switched off in the settings")]
+    #[error("store credit is switched off for this customer or store")]
     CreditDisabled,
     /// The order holds a credit product.
     #[error("an order that holds a credit product cannot be paid with credit")]
@@ -56,12 +77,33 @@ pub enum Refusal {
         /// What it may take.
         limit: Money,
     },
+    /// More than the hold reserves.
+    #[error("the hold is of {held}")]
+    ExceedsHold {
+        /// What it reserves.
+        held: Money,
+    },
+    /// More than is left to give back of the redemption.
+    #[error("{refundable} of the redemption is left to refund")]
+    RefundExceedsRedemption {
+        /// What is left.
+        refundable: Money,
+    },
     /// More than the account can spend now.
     #[error("{available} is available")]
     InsufficientCredit {
         /// What it can spend.
         available: Money,
     },
+    /// There is credit enough, but of categories that cannot be withdrawn.
+    #[error("{withdrawable} can be withdrawn")]
+    NotWithdrawable {
+        /// What can be.
+        withdrawable: Money,
+    },
+    /// The account has as many live holds as it can.
+    #[error("the account has as many live holds as it can; capture or void some first")]
+    TooManyHolds,
     /// The expiry is not after now.
     #[error("the expiry must be in the future")]
     ExpiryInPast,

@@ -44,6 +44,8 @@ serde_as_text!(
     crate::EntryId,
     crate::Hash,
     crate::Label,
+    crate::LotId,
+    crate::LotNumber,
     crate::Note,
     crate::TopupId,
     crate::money::Amount,

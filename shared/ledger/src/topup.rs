@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, OutOfRange, Payment,
-    Policy, Refusal, TopupId, text::words,
+    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, Payment, Policy,
+    Refusal, TopupId, account::Incoming, text::words,
 };
 
 words! {
@@ -147,8 +147,8 @@ pub fn approve(
         topup: Some(topup.id.clone()),
         ..Line::new(EntryType::Topup, amount)
     };
-    let entry = account.id(account.number.checked_add(1).ok_or(OutOfRange)?);
-    let change = account.credit(policy, line, origin, at)?;
+    let entry = account.entry_id(account.next_number()?);
+    let change = account.credit(policy, line, Incoming { origin, limited: true }, at)?;
     let resolution = Resolution { by, at, credited: Some((amount, entry)), reason: None };
     Ok((change, Topup { status: TopupStatus::Approved, resolution: Some(resolution), ..topup.clone() }))
 }
@@ -210,7 +210,7 @@ fn check_request(account: &Account, policy: &Policy, payment: &Payment, amount: 
 /// What holds for what a request credits, then and again when it is approved. `account.pending` is without it.
 fn check_balance(account: &Account, policy: &Policy, amount: Money, at: Timestamp) -> Result<(), Refusal> {
     let currency = account.currency;
-    let balance = account.usable(at)?.plus(amount)?;
+    let balance = account.counted(policy, at)?.plus(amount)?;
     let with_pending = balance.plus(account.pending)?;
     if let Some(limit) = policy.topup_limit.of(currency).filter(|limit| with_pending > *limit) {
         return Err(Refusal::TopupLimitExceeded { limit });

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWr
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Change, Currency, CustomerId, Entry, Hash, IdempotencyKey, OutOfRange, Policy, Refusal, Role, Seal,
-    Sweep, Topup, TopupId,
+    Account, Actor, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey, Money, OutOfRange,
+    Policy, Refusal, Role, Seal, Sweep, Topup, TopupId,
 };
 use sha2::{Digest, Sha256};
 
@@ -15,8 +15,8 @@ use crate::{
     Error, Store,
     documents::decode_settings,
     items::{
-        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_topup, encode_account,
-        encode_entry, encode_topup, salt,
+        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds, decode_topup,
+        encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
 
@@ -80,6 +80,7 @@ struct Read {
     stored: Stored,
     recorded: Option<Recorded>,
     topup: Option<(Topup, Hash)>,
+    redemption: Option<(Entry, Money)>,
     policy: Policy,
     policy_version: u64,
 }
@@ -91,6 +92,7 @@ struct Wanted<'a> {
     currency: Option<Currency>,
     recorded: Option<&'a KeyDigest>,
     topup: Option<&'a TopupId>,
+    redemption: Option<EntryId>,
 }
 
 /// What a decision comes to.
@@ -142,6 +144,48 @@ impl Store {
                 self.put_account(&account, read.stored.revision)?,
                 self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
             ];
+            let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
+            Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
+        })
+        .await
+    }
+
+    /// Makes one entry that resolves a hold or gives back a redemption: as [`Store::commit`], by a rule that also sees that
+    /// entry and how much of it was given back before.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; [`Refusal::RedemptionNotFound`].
+    pub async fn commit_on<E: From<Refusal> + From<Error>>(
+        &self,
+        command: &Command<'_>,
+        redemption: EntryId,
+        rule: impl Fn(&Account, &Policy, &Entry, Money, Timestamp) -> Result<Change, Refusal>,
+    ) -> Result<Committed, E> {
+        let digest = KeyDigest::of(command.key);
+        let mut attempted = None;
+        let currency = Some(redemption.currency);
+        let wanted = Wanted { currency, redemption: Some(redemption), ..command.wanted(&digest, None) };
+        self.until_settled(wanted, |read| {
+            if let Some(recorded) = &read.recorded {
+                let entry = command.replay(recorded)?;
+                let replayed = attempted != Some(entry.hash);
+                return Ok(Step::Done(Committed { entry, replayed }));
+            }
+            let (spent, refunded) = read.redemption.as_ref().ok_or(Refusal::RedemptionNotFound)?;
+            let at = command.at.max(read.stored.account.at);
+            let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
+            let (account, entry, content) = command.seal(change, &read, at)?;
+            attempted = Some(entry.hash);
+            let mut items = vec![
+                self.put_account(&account, read.stored.revision)?,
+                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
+            ];
+            if entry.kind == EntryType::Refund {
+                // The account's revision guards it.
+                let refunded = refunded.plus(entry.amount).map_err(Refusal::from)?;
+                let item = encode_refunds(command.customer, redemption, refunded)?;
+                items.push(transact(Put::builder().table_name(&self.table).set_item(Some(item)))?);
+            }
             let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
             Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
         })
@@ -233,7 +277,8 @@ impl Store {
         rule: impl Fn(&Account, &Topup) -> Result<(Account, Topup), Refusal>,
     ) -> Result<Topup, E> {
         let mut attempted: Option<Topup> = None;
-        let wanted = Wanted { customer, currency: Some(id.currency), recorded: None, topup: Some(id) };
+        let wanted =
+            Wanted { customer, currency: Some(id.currency), recorded: None, topup: Some(id), redemption: None };
         self.until_settled(wanted, |read| {
             let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
             if attempted.as_ref() == Some(topup) {
@@ -268,7 +313,8 @@ impl Store {
         at: Timestamp,
     ) -> Result<Option<Entry>, Error> {
         let actor = Actor { role: Role::System, id: "expire-on-schedule".to_owned() };
-        let wanted = Wanted { customer, currency: Some(currency), recorded: None, topup: None };
+        let wanted =
+            Wanted { customer, currency: Some(currency), recorded: None, topup: None, redemption: None };
         let mut booked: Option<Entry> = None;
         let settled: Result<_, Failure> = self
             .until_settled(wanted, |read| {
@@ -280,7 +326,7 @@ impl Store {
                 if account.expiry_bound.is_none_or(|bound| at < bound) {
                     return Ok(Step::Done(None));
                 }
-                match ledger::expire(account, at)? {
+                match ledger::expire(account, &read.policy, at)? {
                     Sweep::NotDue(account) => {
                         let token = token(&[
                             b"bound",
@@ -299,7 +345,7 @@ impl Store {
                             policy_version: read.policy_version,
                             salt: salt("", Hash::ZERO),
                         };
-                        let (account, entry, content) = change.seal(seal)?;
+                        let (account, entry, content) = change.seal(&read.policy, seal)?;
                         let digest = KeyDigest::of_expiry(entry.id());
                         let items = vec![
                             self.put_account(&account, read.stored.revision)?,
@@ -324,7 +370,7 @@ impl Store {
         customer: &CustomerId,
         currency: Option<Currency>,
     ) -> Result<(Account, Policy), Error> {
-        let wanted = Wanted { customer, currency, recorded: None, topup: None };
+        let wanted = Wanted { customer, currency, recorded: None, topup: None, redemption: None };
         self.until_settled(wanted, |read| Ok(Step::Done((read.stored.account, read.policy)))).await
     }
 
@@ -381,13 +427,21 @@ impl Store {
         let recorded = wanted.recorded.map(|digest| Key::recorded(wanted.customer, digest));
         let topup = wanted.topup.map(|id| Key::topup(wanted.customer, id));
         let mut keys = vec![account.clone(), Key::settings()];
-        for key in [&recorded, &topup].into_iter().flatten() {
+        let refunds = wanted.redemption.map(|redemption| Key::refunds(wanted.customer, redemption));
+        for key in [&recorded, &topup, &refunds].into_iter().flatten() {
             // A batch must not name an item twice, and a client may use one key for a request and its approval.
             if !keys.contains(key) {
                 keys.push(key.clone());
             }
         }
-        let items = self.batch_get(keys).await?;
+        // Its place among the items is known by its key alone, so it is asked for at the same time, by number.
+        let redemption = async {
+            match wanted.redemption {
+                Some(redemption) => self.entry(wanted.customer, redemption).await,
+                None => Ok(None),
+            }
+        };
+        let (items, redemption) = tokio::try_join!(self.batch_get(keys), redemption)?;
         let find = |key: &Key| items.iter().find(|(found, _)| found == key).map(|(_, item)| item);
 
         let settings = decode_settings(find(&Key::settings()))?;
@@ -405,7 +459,10 @@ impl Store {
             }
             _ => None,
         };
+        let refunded = refunds.as_ref().and_then(find).map(|item| decode_refunds(item, currency)).transpose()?;
+        let refunded = refunded.unwrap_or(Money::zero(currency));
         Ok(Read {
+            redemption: redemption.map(|entry| (entry, refunded)),
             stored,
             recorded: recorded.as_ref().and_then(find).map(decode_recorded).transpose()?,
             topup,
@@ -521,7 +578,7 @@ impl Store {
 impl<'a> Command<'a> {
     fn wanted(&'a self, digest: &'a KeyDigest, topup: Option<&'a TopupId>) -> Wanted<'a> {
         let currency = topup.map(|id| id.currency).or(self.currency);
-        Wanted { customer: self.customer, currency, recorded: Some(digest), topup }
+        Wanted { customer: self.customer, currency, recorded: Some(digest), topup, redemption: None }
     }
 
     /// The entry that stands under the key, if it is of the same request.
@@ -539,7 +596,7 @@ impl<'a> Command<'a> {
             policy_version: read.policy_version,
             salt: salt(self.key.as_str(), self.fingerprint),
         };
-        Ok(change.seal(seal)?)
+        Ok(change.seal(&read.policy, seal)?)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound |
 //! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
+//! | refunds of a redemption | `C#customer` | `R#USD-12` | |
 //! | settings | `STORE` | `SETTINGS` | |
 //! | API key | `KEY#id` | `KEY` | |
 //!
@@ -17,8 +18,8 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, Hash, IdempotencyKey, Label, Lifetime, Lot,
-    Money, Note, Origin, Payment, Resolution, Role, SALT, Topup, TopupId, TopupStatus, Written,
+    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, Hash, Hold, IdempotencyKey, Label, Lifetime, Lot, LotNumber,
+    Money, Note, Origin, OrderUse, Payment, Resolution, Role, SALT, Texts, Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -69,6 +70,10 @@ impl Key {
 
     pub(crate) fn topup(customer: &CustomerId, id: &TopupId) -> Self {
         Self { pk: partition(customer), sk: format!("K#{}", id.digest()) }
+    }
+
+    pub(crate) fn refunds(customer: &CustomerId, redemption: EntryId) -> Self {
+        Self { pk: partition(customer), sk: format!("R#{redemption}") }
     }
 
     pub(crate) fn settings() -> Self {
@@ -146,8 +151,11 @@ pub(crate) struct Stored {
     pub(crate) revision: u64,
 }
 
-/// One lot as it is packed: number, category, source, granted at, expires at, remaining.
-type PackedLot = (u64, u8, u8, i64, Option<i64>, i64);
+/// One lot as it is packed: entry, part, category and source in one, granted at, expires at, remaining.
+type PackedLot = (u64, u8, (u8, u8), i64, Option<i64>, i64);
+
+/// One hold as it is packed: entry, deadline, parts by lot, overdraft, and the order's id, base, total and bound.
+type PackedHold = (u64, i64, Vec<(u64, u8, i64)>, i64, (String, i64, i64, String));
 
 pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, Error> {
     let key = Key::account(&account.customer, account.currency);
@@ -159,9 +167,9 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         .map(|lot| {
             let origin = &lot.origin;
             Ok((
-                lot.number,
-                category_code(origin.category),
-                role_code(origin.source),
+                lot.number.entry,
+                lot.number.part,
+                (category_code(origin.category), role_code(origin.source)),
                 origin.granted_at.as_millisecond(),
                 origin.expires_at.map(Timestamp::as_millisecond),
                 minor(lot.remaining)?,
@@ -169,6 +177,15 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         })
         .collect::<Result<_, Error>>()?;
     let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&error.to_string()))?;
+    let hold = |hold: &Hold| -> Result<PackedHold, Error> {
+        let part = |(lot, amount): &(LotNumber, Money)| Ok((lot.entry, lot.part, minor(*amount)?));
+        let parts = hold.parts.iter().map(part).collect::<Result<_, Error>>()?;
+        let order = &hold.order;
+        let order =
+            (order.id.to_string(), minor(order.base)?, minor(order.total)?, order.bound_by.word().to_owned());
+        Ok((hold.number, hold.deadline.as_millisecond(), parts, minor(hold.overdraft)?, order))
+    };
+    let holds = account.holds.iter().map(hold).collect::<Result<Vec<_>, Error>>()?;
     let lifetime = [
         account.lifetime.granted,
         account.lifetime.topped_up,
@@ -176,6 +193,7 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         account.lifetime.refunded,
         account.lifetime.withdrawn,
         account.lifetime.expired,
+        account.lifetime.debited,
     ];
     let lifetime = lifetime.into_iter().map(|total| Ok(AttributeValue::N(minor(total)?.to_string())));
 
@@ -190,6 +208,14 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         number("pend", minor(account.pending)?),
         ("life".to_owned(), AttributeValue::L(lifetime.collect::<Result<_, Error>>()?)),
     ]);
+    // Most accounts have neither, and pay for each byte at every change.
+    if !holds.is_empty() {
+        let packed = postcard::to_allocvec(&holds).map_err(|error| corrupt(&error.to_string()))?;
+        item.extend([bytes("holds", packed)]);
+    }
+    if !account.debt.is_zero() {
+        item.extend([number("debt", minor(account.debt)?)]);
+    }
     if let Some(bound) = account.expiry_bound {
         item.extend([text("wq", &expiry_shard(&account.customer)), text("wk", &moment(bound))]);
     }
@@ -203,9 +229,9 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
     let money = |minor: i64| Money::from_minor(minor, currency);
     let packed: Vec<PackedLot> =
         postcard::from_bytes(fields.bytes("lots")?).map_err(|error| fields.corrupt(&error.to_string()))?;
-    let lot = |(number, category, source, granted_at, expires_at, remaining): PackedLot| {
+    let lot = |(entry, part, (category, source), granted_at, expires_at, remaining): PackedLot| {
         Ok(Lot {
-            number,
+            number: LotNumber { entry, part },
             origin: Origin {
                 category: category_of(category).ok_or_else(|| fields.corrupt("a lot's category is not known"))?,
                 source: role_of(source).ok_or_else(|| fields.corrupt("a lot's source is not known"))?,
@@ -213,6 +239,26 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
                 expires_at: expires_at.map(|at| fields.moment(at)).transpose()?,
             },
             remaining: money(remaining),
+        })
+    };
+    let packed_holds: Vec<PackedHold> = match item.contains_key("holds") {
+        true => postcard::from_bytes(fields.bytes("holds")?).map_err(|error| fields.corrupt(&error.to_string()))?,
+        false => Vec::new(),
+    };
+    let hold = |(number, deadline, parts, overdraft, (id, base, total, bound_by)): PackedHold| {
+        let part = |(entry, part, amount)| (LotNumber { entry, part }, money(amount));
+        let known = BoundBy::ALL.iter().copied().find(|known| known.word() == bound_by);
+        Ok(Hold {
+            number,
+            deadline: fields.moment(deadline)?,
+            parts: parts.into_iter().map(part).collect(),
+            overdraft: money(overdraft),
+            order: OrderUse {
+                id: id.parse().map_err(|_| fields.corrupt("a hold's order is no label"))?,
+                base: money(base),
+                total: money(total),
+                bound_by: known.ok_or_else(|| fields.corrupt("a hold's bound is not known"))?,
+            },
         })
     };
     let lifetime = match item.get("life") {
@@ -228,6 +274,8 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         hash: fields.hash("h")?,
         at: fields.moment(fields.number("at")?)?,
         lots: packed.into_iter().map(lot).collect::<Result<_, Error>>()?,
+        holds: packed_holds.into_iter().map(hold).collect::<Result<_, Error>>()?,
+        debt: if item.contains_key("debt") { money(fields.number("debt")?) } else { Money::zero(currency) },
         pending: money(fields.number("pend")?),
         lifetime: Lifetime {
             granted: total(0)?,
@@ -236,6 +284,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
             refunded: total(3)?,
             withdrawn: total(4)?,
             expired: total(5)?,
+            debited: total(6)?,
         },
         expiry_bound: match item.get("wk") {
             None => None,
@@ -254,6 +303,21 @@ pub(crate) fn account_of(key: &Key) -> Result<(CustomerId, Currency), Error> {
     customer.zip(currency).ok_or_else(|| corrupt(key, "this is no account's key"))
 }
 
+/// How much of a redemption was given back so far.
+pub(crate) fn encode_refunds(customer: &CustomerId, redemption: EntryId, refunded: Money) -> Result<Item, Error> {
+    let key = Key::refunds(customer, redemption);
+    let mut item = key.to_item();
+    let minor = refunded.minor().map_err(|_| corrupt(&key, "an amount is out of range"))?;
+    item.extend([number("v", FORMAT), number("refunded", minor)]);
+    Ok(item)
+}
+
+pub(crate) fn decode_refunds(item: &Item, currency: Currency) -> Result<Money, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    Ok(Money::from_minor(fields.number("refunded")?, currency))
+}
+
 /// What stands under an idempotency key.
 #[derive(Clone, Debug)]
 pub(crate) enum Recorded {
@@ -270,7 +334,7 @@ pub(crate) fn encode_entry(entry: &Entry, content: String, digest: &KeyDigest, f
         bytes("h", entry.hash.0.to_vec()),
         bytes("f", fingerprint.0.to_vec()),
     ]);
-    let notes = [("note", &entry.note), ("internal_note", &entry.internal_note)];
+    let notes = [("note", &entry.note), ("internal_note", &entry.internal_note), ("reason", &entry.reason)];
     for (name, note) in notes {
         if let Some(written) = note.as_ref().and_then(|note| note.written.as_ref()) {
             item.extend([text(name, &format!("{}{}", URL_SAFE_NO_PAD.encode(written.salt), written.text))]);
@@ -282,8 +346,12 @@ pub(crate) fn encode_entry(entry: &Entry, content: String, digest: &KeyDigest, f
 pub(crate) fn decode_entry(item: &Item) -> Result<Entry, Error> {
     let fields = Fields(item);
     fields.expect_format()?;
-    let (note, internal_note) = (fields.written("note")?, fields.written("internal_note")?);
-    Entry::read(fields.text("c")?, fields.hash("h")?, note, internal_note)
+    let texts = Texts {
+        note: fields.written("note")?,
+        internal_note: fields.written("internal_note")?,
+        reason: fields.written("reason")?,
+    };
+    Entry::read(fields.text("c")?, fields.hash("h")?, texts)
         .map_err(|error| fields.corrupt(&error.to_string()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use jiff::Timestamp;
-use ledger::{Account, Currency, CustomerId, Entry, EntryType, Label, Topup};
+use ledger::{Account, Currency, CustomerId, Entry, EntryId, EntryType, Label, Topup};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -209,6 +209,16 @@ impl Store {
         // A lane that nothing was taken from yet goes on from its top, which is above every number.
         let next: BTreeMap<_, _> = open.map(|lane| (lane.currency, lane.below.unwrap_or(u64::MAX))).collect();
         Ok(Some(Page { data, next: (!next.is_empty()).then_some(EntriesCursor(next)) }))
+    }
+
+    /// One entry by its number.
+    pub(crate) async fn entry(&self, customer: &CustomerId, id: EntryId) -> Result<Option<Entry>, Error> {
+        let query = self
+            .query("pk = :pk AND n = :number")
+            .index_name(BY_NUMBER)
+            .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
+            .expression_attribute_values(":number", AttributeValue::S(entry_number(id.currency, id.number)));
+        Ok(self.read_entries(query, 1).await?.0.pop())
     }
 
     /// A customer's top-up requests, newest first; `None` if there is no such customer.

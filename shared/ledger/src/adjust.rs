@@ -1,0 +1,180 @@
+//! What takes credit out by other ways than an order: withdrawals, debits, voided lots; and moving a lot's expiry.
+
+use jiff::Timestamp;
+
+use crate::{
+    Account, Allocation, Amount, Category, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money, Note,
+    Policy, Refusal, Role,
+};
+
+/// What a withdrawal asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// How much, in the account's currency.
+    pub amount: Amount,
+    /// Where the money is booked, such as `cash` or `bank`.
+    pub journal: Label,
+    /// The caller's own reference.
+    pub reference: Option<Label>,
+    /// For the customer to read.
+    pub note: Option<Note>,
+}
+
+/// Pays credit out as money: of the categories that can be withdrawn, never out of the overdraft.
+///
+/// # Errors
+/// [`Refusal::WithdrawalNotAllowed`] for a customer where the policy says so; [`Refusal::Invalid`] for an amount that is
+/// zero or too precise; [`Refusal::CreditDisabled`]; [`Refusal::InsufficientCredit`], [`Refusal::NotWithdrawable`].
+pub fn withdraw(
+    account: &Account,
+    policy: &Policy,
+    withdrawal: &Withdrawal,
+    by: Role,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    if by == Role::Customer && !policy.withdrawal {
+        return Err(Refusal::WithdrawalNotAllowed);
+    }
+    let amount = withdrawal.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
+    if !policy.enabled {
+        return Err(Refusal::CreditDisabled);
+    }
+    let free = |categories: &[Category]| -> Result<Money, Refusal> {
+        let lots = account.lots.iter().filter(|lot| categories.contains(&lot.origin.category)).cloned().collect();
+        let free = Account { lots, ..account.clone() }.own(policy, at)?;
+        // What is owed is owed first.
+        Ok(free.minus(account.debt)?.or_zero())
+    };
+    let available = free(Category::ALL)?;
+    if amount > available {
+        return Err(Refusal::InsufficientCredit { available });
+    }
+    let withdrawable = free(&policy.withdrawable)?;
+    if amount > withdrawable {
+        return Err(Refusal::NotWithdrawable { withdrawable });
+    }
+
+    let (mut account, allocations) = take_own(account, policy, amount, at, |lot| {
+        policy.withdrawable.contains(&lot.origin.category)
+    })?;
+    account.lifetime.withdrawn = account.lifetime.withdrawn.plus(amount)?;
+    let line = Line {
+        allocations,
+        journal: Some(withdrawal.journal.clone()),
+        reference: withdrawal.reference.clone(),
+        note: withdrawal.note.clone(),
+        ..Line::new(EntryType::Withdraw, amount.negated())
+    };
+    Ok(Change { account, line })
+}
+
+/// Takes credit back, with a reason; never out of the overdraft.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for an amount that is zero or too precise; [`Refusal::InsufficientCredit`].
+pub fn debit(
+    account: &Account,
+    policy: &Policy,
+    amount: Amount,
+    reason: &Note,
+    reference: Option<&Label>,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    let amount = amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
+    let available = account.own(policy, at)?;
+    if amount > available {
+        return Err(Refusal::InsufficientCredit { available });
+    }
+    let (mut account, allocations) = take_own(account, policy, amount, at, |_| true)?;
+    account.lifetime.debited = account.lifetime.debited.plus(amount)?;
+    let line = Line {
+        allocations,
+        reason: Some(reason.clone()),
+        reference: reference.cloned(),
+        ..Line::new(EntryType::Debit, amount.negated())
+    };
+    Ok(Change { account, line })
+}
+
+/// Takes back what is left of one lot.
+///
+/// # Errors
+/// [`Refusal::LotNotFound`]; [`Refusal::LotNotVoidable`] when it is used up, has expired, or is held.
+pub fn void_lot(
+    account: &Account,
+    policy: &Policy,
+    lot: LotNumber,
+    reason: &Note,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    let amount = open_lot(account, policy, lot, at)?.remaining;
+    if account.reserved(lot, at)?.is_positive() {
+        return Err(Refusal::LotNotVoidable { why: "is held for an order; capture or void the hold first" });
+    }
+    let mut account = account.clone();
+    account.lots.retain(|open| open.number != lot);
+    account.drop_lapsed_holds(at);
+    account.lifetime.debited = account.lifetime.debited.plus(amount)?;
+    let line = Line {
+        allocations: vec![Allocation { lot, amount, origin: None }],
+        reason: Some(reason.clone()),
+        ..Line::new(EntryType::Void, amount.negated())
+    };
+    Ok(Change { account, line })
+}
+
+/// Moves the moment at which a lot expires.
+///
+/// # Errors
+/// [`Refusal::LotNotFound`]; [`Refusal::LotNotVoidable`] when it is used up or has expired; [`Refusal::ExpiryInPast`].
+pub fn change_expiry(
+    account: &Account,
+    policy: &Policy,
+    lot: LotNumber,
+    expiry: LotExpiry,
+    reason: Option<&Note>,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    open_lot(account, policy, lot, at)?;
+    let expires_at = expiry.moment(policy, at)?;
+    let mut account = account.clone();
+    for open in account.lots.iter_mut().filter(|open| open.number == lot) {
+        open.origin.expires_at = expires_at;
+    }
+    if let Some(expires_at) = expires_at {
+        account.look_at(expires_at);
+    }
+    let line = Line {
+        lot: Some(lot),
+        expires_at,
+        reason: reason.cloned(),
+        ..Line::new(EntryType::ExpiryChange, Money::zero(account.currency))
+    };
+    Ok(Change { account, line })
+}
+
+/// The lot of this number, if something usable is left of it.
+fn open_lot<'a>(account: &'a Account, policy: &Policy, lot: LotNumber, at: Timestamp) -> Result<&'a Lot, Refusal> {
+    match account.lots.iter().find(|open| open.number == lot) {
+        Some(open) if open.is_usable(policy, at) => Ok(open),
+        Some(_) => Err(Refusal::LotNotVoidable { why: "has expired" }),
+        None if lot.entry > account.number => Err(Refusal::LotNotFound),
+        None => Err(Refusal::LotNotVoidable { why: "has nothing left" }),
+    }
+}
+
+/// Takes an amount out of the lots that `from` admits, in the policy's order.
+fn take_own(
+    account: &Account,
+    policy: &Policy,
+    amount: Money,
+    at: Timestamp,
+    from: impl Fn(&Lot) -> bool,
+) -> Result<(Account, Vec<Allocation>), Refusal> {
+    let lots = account.lots.iter().filter(|lot| from(lot)).cloned().collect();
+    let found = Account { lots, ..account.clone() }.find(amount, policy, at)?;
+    let mut account = account.clone();
+    account.drop_lapsed_holds(at);
+    let allocations = account.take(&found)?;
+    Ok((account, allocations))
+}

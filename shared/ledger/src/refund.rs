@@ -1,0 +1,142 @@
+//! Giving back what was spent: to the lots that it came from, in reverse, each with its own expiry and category.
+
+use jiff::Timestamp;
+
+use crate::{
+    Account, Allocation, Amount, Category, Change, Entry, EntryType, Line, Lot, LotNumber, Money, Origin, OutOfRange,
+    Policy, Refusal, Role,
+};
+
+/// Gives back `amount` of a redemption or capture of which `refunded` was given back before; without it, all that is left.
+///
+/// Every cent lowers the debt first, if there is one. The rest goes back to the lots that were spent, the last first; a
+/// lot that has expired meanwhile comes back as a new one that lasts [`Policy::refund_grace_days`] from now.
+///
+/// # Errors
+/// [`Refusal::RedemptionNotFound`] where nothing was spent; [`Refusal::Invalid`] for an amount that is zero or too
+/// precise; [`Refusal::RefundExceedsRedemption`]; [`Refusal::TooManyLots`].
+pub fn refund(
+    account: &Account,
+    policy: &Policy,
+    redemption: &Entry,
+    refunded: Money,
+    amount: Option<Amount>,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
+    if !matches!(redemption.kind, EntryType::Redeem | EntryType::Capture) {
+        return Err(Refusal::RedemptionNotFound);
+    }
+    let refundable = redemption.amount.negated().minus(refunded)?;
+    let amount = match amount {
+        None => refundable,
+        Some(amount) => amount.positive(account.currency).map_err(Refusal::amount("amount"))?,
+    };
+    if amount > refundable || !amount.is_positive() {
+        return Err(Refusal::RefundExceedsRedemption { refundable });
+    }
+
+    let mut account = account.clone();
+    account.drop_lapsed_holds(at);
+    let mut restoring = Restoring { policy, at, settled: Money::zero(account.currency), allocations: Vec::new() };
+    for (amount, from) in unwound(redemption, refunded, amount)? {
+        restoring.restore(&mut account, amount, from)?;
+    }
+    account.lifetime.refunded = account.lifetime.refunded.plus(amount)?;
+    let line = Line {
+        allocations: restoring.allocations,
+        overdraft: Some(restoring.settled).filter(|settled| settled.is_positive()),
+        order: redemption.order.clone(),
+        redemption: Some(redemption.number),
+        ..Line::new(EntryType::Refund, amount)
+    };
+    Ok(Change { account, line })
+}
+
+/// The parts that `amount` gives back, after those of what was given back before: the last that was spent comes first,
+/// the overdraft before all lots. `None` is what came out of the overdraft.
+fn unwound(
+    redemption: &Entry,
+    refunded: Money,
+    amount: Money,
+) -> Result<Vec<(Money, Option<&Allocation>)>, OutOfRange> {
+    let overdraft = redemption.overdraft.into_iter().map(|overdraft| (overdraft, None));
+    let lots = redemption.allocations.iter().rev().map(|part| (part.amount, Some(part)));
+    let (mut past, mut due) = (refunded, amount);
+    let mut parts = Vec::new();
+    for (spent, from) in overdraft.chain(lots) {
+        let before = if spent < past { spent } else { past };
+        past = past.minus(before)?;
+        let left = spent.minus(before)?;
+        let part = if left < due { left } else { due };
+        if part.is_positive() {
+            due = due.minus(part)?;
+            parts.push((part, from));
+        }
+    }
+    // What was recorded as spent is what the parts come to.
+    if due.is_zero() { Ok(parts) } else { Err(OutOfRange) }
+}
+
+/// Where refunded credit went so far.
+struct Restoring<'a> {
+    policy: &'a Policy,
+    at: Timestamp,
+    settled: Money,
+    allocations: Vec<Allocation>,
+}
+
+impl Restoring<'_> {
+    fn restore(&mut self, account: &mut Account, amount: Money, from: Option<&Allocation>) -> Result<(), Refusal> {
+        let settled = account.settle(amount)?;
+        self.settled = self.settled.plus(settled)?;
+        let amount = amount.minus(settled)?;
+        if !amount.is_positive() {
+            return Ok(());
+        }
+        match from.and_then(|part| part.origin.as_ref().map(|origin| (part.lot, origin))) {
+            Some((number, origin)) => {
+                let open = account.lots.iter_mut().find(|lot| lot.number == number);
+                let now = open.as_ref().map_or(origin, |lot| &lot.origin).clone();
+                let lot = Lot { number, origin: now, remaining: amount };
+                if !lot.is_usable(self.policy, self.at) {
+                    return self.reopen(account, amount, origin);
+                }
+                match open {
+                    Some(open) => open.remaining = open.remaining.plus(amount)?,
+                    None => account.add(lot)?,
+                }
+                self.allocations.push(Allocation { lot: number, amount, origin: None });
+                Ok(())
+            }
+            // A debt that other credit settled meanwhile: nothing of it says whose category it has.
+            None => {
+                let category = Category::Refund;
+                let expires_at = self.policy.expiry(category, self.at);
+                self.open(account, amount, Origin { category, source: Role::System, granted_at: self.at, expires_at })
+            }
+        }
+    }
+
+    /// Brings back credit that has expired meanwhile, as a new lot of its own category.
+    fn reopen(&mut self, account: &mut Account, amount: Money, origin: &Origin) -> Result<(), Refusal> {
+        let grace = self.at.checked_add(self.policy.refund_grace_days.duration()).unwrap_or(Timestamp::MAX);
+        let expires_at = origin.expires_at.map(|old| old.max(grace));
+        self.open(account, amount, Origin { granted_at: self.at, expires_at, ..origin.clone() })
+    }
+
+    /// A new lot of this refund, or more of one that it made already.
+    fn open(&mut self, account: &mut Account, amount: Money, origin: Origin) -> Result<(), Refusal> {
+        let entry = account.next_number()?;
+        let same = account.lots.iter_mut().find(|lot| lot.number.entry == entry && lot.origin == origin);
+        if let Some(lot) = same {
+            lot.remaining = lot.remaining.plus(amount)?;
+            let made = self.allocations.iter_mut().find(|part| part.lot == lot.number).ok_or(OutOfRange)?;
+            made.amount = made.amount.plus(amount)?;
+            return Ok(());
+        }
+        let made = account.lots.iter().filter(|lot| lot.number.entry == entry).count();
+        let number = LotNumber { entry, part: u8::try_from(made).map_err(|_| OutOfRange)? };
+        self.allocations.push(Allocation { lot: number, amount, origin: None });
+        account.add(Lot { number, origin, remaining: amount })
+    }
+}
