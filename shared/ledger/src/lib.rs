@@ -15,6 +15,8 @@ mod redeem;
 mod refund;
 mod refusal;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod text;
 mod topup;
 
