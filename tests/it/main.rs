@@ -7,4 +7,6 @@ mod support {
 }
 
 mod cost;
+mod holding;
+mod refunding;
 mod traps;

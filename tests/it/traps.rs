@@ -186,6 +186,24 @@ async fn every_transaction_has_a_token_of_its_own_content() {
 }
 
 #[tokio::test]
+async fn two_calls_that_come_to_the_same_entry_at_the_same_moment_have_two_tokens() {
+    let world = World::start().await;
+    let (shop, body) = (world.shop(), json!({"amount": "1", "category": "paid"}));
+    let (one, other) = tokio::join!(
+        shop.post("/v1/customers/alice/grants", "one", body.clone()),
+        shop.post("/v1/customers/alice/grants", "other", body.clone()),
+    );
+    one.expect(201, "");
+    other.expect(201, "");
+    let mut tokens: Vec<_> = world.wire.trips().into_iter().filter_map(|trip| trip.token).collect();
+    let sent = tokens.len();
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), sent);
+    assert_eq!(world.account("alice").await["balance"], "2.00");
+}
+
+#[tokio::test]
 async fn the_same_faults_leave_a_grant_a_request_an_approval_and_an_expiry_with_one_effect() {
     for faults in [
         vec![Fault::LoseAnswer],

@@ -147,7 +147,8 @@ pub struct Allocation {
     pub lot: LotNumber,
     /// How much, more than zero.
     pub amount: Money,
-    /// Where the lot came from, where credit was spent: what a refund needs to restore it as it was.
+    /// Where the lot came from, where credit was spent: what a refund needs to restore it as it was. And where a refund
+    /// made a new lot: what the line of a grant tells of its own.
     pub origin: Option<Origin>,
 }
 
@@ -609,7 +610,8 @@ struct Content {
     v: u8,
 }
 
-/// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where credit was spent.
+/// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where credit was spent,
+/// or came back as a new lot.
 #[derive(Serialize, Deserialize)]
 struct AllocationContent(LotNumber, String, Option<OriginContent>);
 

@@ -136,7 +136,8 @@ impl Restoring<'_> {
         }
         let made = account.lots.iter().filter(|lot| lot.number.entry == entry).count();
         let number = LotNumber { entry, part: u8::try_from(made).map_err(|_| OutOfRange)? };
-        self.allocations.push(Allocation { lot: number, amount, origin: None });
+        // Nothing else in the entry tells where a lot that it made comes from, and until when it counts.
+        self.allocations.push(Allocation { lot: number, amount, origin: Some(origin.clone()) });
         account.add(Lot { number, origin, remaining: amount })
     }
 }

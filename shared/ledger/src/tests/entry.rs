@@ -1,13 +1,13 @@
 //! Entries: their numbers, their chain of hashes, and what is stored of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{account, actor, day, goodwill, order, policy, seal, sealing, usd};
 use crate::{
     Account, Category, Change, Entry, EntryType, Grant, Hash, LotExpiry, Payment, PaymentMode, Policy, Role,
-    Seal, Sweep, TopupRequest, Written,
+    Seal, Sweep, Texts, TopupRequest, Withdrawal, Written,
 };
 
 /// The contents of [`history`] as version 1 stores them, each with its SHA-256. What was stored once is never written
@@ -63,20 +63,21 @@ pub(super) const STORED: [(&str, &str); 4] = [
     ),
 ];
 
-/// One entry of each type, with all that such an entry can say, and the account after them.
+/// One entry of each type at the least, with all that such an entry can say, and the account after them.
 fn history() -> (Account, Vec<(Entry, String)>) {
+    let rules =
+        policy(r#"{"expiry_days": 15, "overdraft_limit": {"USD": "20"}, "withdrawable": ["paid", "refund"]}"#);
     let mut entries = Vec::new();
     let mut commit = |change: Change, number: i8| {
-        let (account, entry, content) = change.seal(sealing(day(number))).unwrap();
-        entries.push((entry, content));
-        account
+        let (account, entry, content) = change.seal(&rules, sealing(day(number))).unwrap();
+        entries.push((entry.clone(), content));
+        (account, entry)
     };
     let payment = |mode, method: &str, reference: &str| Payment {
         mode,
         method: method.parse().unwrap(),
         reference: Some(reference.parse().unwrap()),
     };
-    let rules = policy(r#"{"expiry_days": 15}"#);
 
     let grant = Grant {
         category: Category::Refund,
@@ -88,7 +89,7 @@ fn history() -> (Account, Vec<(Entry, String)>) {
         ..goodwill("25.00")
     };
     let account = Account::new("alice@example.com".parse().unwrap(), crate::Currency::USD);
-    let account = commit(crate::grant(&account, &rules, &grant, Role::Store, day(1)).unwrap(), 1);
+    let (account, _) = commit(crate::grant(&account, &rules, &grant, Role::Store, day(1)).unwrap(), 1);
 
     let request = TopupRequest {
         amount: "50".parse().unwrap(),
@@ -100,26 +101,75 @@ fn history() -> (Account, Vec<(Entry, String)>) {
         crate::request_topup(&account, &rules, &request, id, actor(Role::Customer, "alice"), day(2)).unwrap();
     let (change, _) =
         crate::approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(3)).unwrap();
-    let account = commit(change, 3);
+    let (account, _) = commit(change, 3);
 
+    let id: crate::Label = "1002".parse().unwrap();
     let order = order(&[("sub_total", "70.00", 1), ("coupon", "-10.00", 2), ("shipping", "5.00", 10)]);
-    let amount = Some("60.00".parse().unwrap());
-    let account =
-        commit(crate::redeem(&account, &rules, &"1002".parse().unwrap(), &order, amount, day(4)).unwrap(), 4);
+    let amount = |amount: &str| Some(amount.parse().unwrap());
+    // 15.00 are left of the second lot.
+    let change = crate::redeem(&account, &rules, &id, &order, amount("60.00"), day(4)).unwrap();
+    let (account, redeemed) = commit(change, 4);
 
-    let Sweep::Due(change) = crate::expire(&account, day(31)).unwrap() else { panic!("nothing is due") };
-    let account = commit(*change, 31);
+    // All of that and the whole overdraft are reserved, and captured but for a cent.
+    let week = Some(604_800.try_into().unwrap());
+    let change = crate::hold(&account, &rules, &id, &order, amount("35.00"), week, day(4)).unwrap();
+    let (account, held) = commit(change, 4);
+    let change = crate::capture(&account, &rules, &held, amount("34.99"), day(5)).unwrap();
+    let (account, _) = commit(change, 5);
+
+    // The debt of 19.99 is settled first, and 10.01 come back to the second lot.
+    let change =
+        crate::refund(&account, &rules, &redeemed, usd("0.00"), amount("30.00"), day(5)).unwrap();
+    let (account, _) = commit(change, 5);
+
+    let change = crate::hold(&account, &rules, &id, &order, amount("1.00"), None, day(6)).unwrap();
+    let (account, held) = commit(change, 6);
+    let (account, _) = commit(crate::release(&account, &rules, &held, day(6)).unwrap(), 6);
+
+    let reason = "bought by mistake".parse().unwrap();
+    let withdrawal = Withdrawal {
+        amount: "2.00".parse().unwrap(),
+        journal: "bank".parse().unwrap(),
+        reference: Some("transfer-7".parse().unwrap()),
+        note: Some("as you wished".parse().unwrap()),
+    };
+    let change = crate::withdraw(&account, &rules, &withdrawal, Role::Store, day(7)).unwrap();
+    let (account, _) = commit(change, 7);
+    let reference = "ticket-4".parse().unwrap();
+    let change =
+        crate::debit(&account, &rules, "1.00".parse().unwrap(), &reason, Some(&reference), day(8)).unwrap();
+    let (account, _) = commit(change, 8);
+    let expiry = LotExpiry::At(day(30));
+    let change = crate::change_expiry(&account, &rules, 2.into(), expiry, Some(&reason), day(9)).unwrap();
+    let (account, _) = commit(change, 9);
+    let mistake = crate::grant(&account, &rules, &goodwill("3.00"), Role::Store, day(10)).unwrap();
+    let (account, granted) = commit(mistake, 10);
+    let lot = granted.allocations[0].lot;
+    let (account, _) = commit(crate::void_lot(&account, &rules, lot, &reason, day(11)).unwrap(), 11);
+
+    let Sweep::Due(change) = crate::expire(&account, &rules, day(31)).unwrap() else {
+        panic!("nothing is due")
+    };
+    let (account, _) = commit(*change, 31);
+
+    // The second lot has expired meanwhile, and what is left of it comes back as a new one; the first has not.
+    let change = crate::refund(&account, &rules, &redeemed, usd("30.00"), None, day(31)).unwrap();
+    let (account, _) = commit(change, 31);
     (account, entries)
 }
 
 fn read(content: &str) -> Result<Entry, crate::Unreadable> {
-    Entry::read(content, Hash::of(content.as_bytes()), None, None)
+    Entry::read(content, Hash::of(content.as_bytes()), Texts::default())
 }
 
 /// What was written in the entry's free texts.
-fn written(entry: &Entry) -> (Option<Written>, Option<Written>) {
+fn written(entry: &Entry) -> Texts {
     let written = |text: &Option<crate::FreeText>| text.as_ref().and_then(|text| text.written.clone());
-    (written(&entry.note), written(&entry.internal_note))
+    Texts {
+        note: written(&entry.note),
+        internal_note: written(&entry.internal_note),
+        reason: written(&entry.reason),
+    }
 }
 
 #[test]
@@ -132,7 +182,7 @@ fn entries_count_from_one_and_each_holds_the_hash_of_the_one_before() {
         assert_eq!(entry.id().to_string(), format!("USD-{number}"));
         before = entry.hash;
     }
-    assert_eq!((account.number, account.hash, account.at), (4, before, day(31)));
+    assert_eq!((account.number, account.hash, account.at), (15, before, day(31)));
 }
 
 #[test]
@@ -141,7 +191,7 @@ fn an_entry_says_who_did_it_and_when_and_under_which_settings() {
         crate::grant(&account(&[]), &Policy::default(), &goodwill("5"), Role::Store, day(1)).unwrap();
     let by = actor(Role::Store, "key-2");
     let (_, entry, _) =
-        change.seal(Seal { actor: by.clone(), policy_version: 12, ..sealing(day(1)) }).unwrap();
+        change.seal(&Policy::default(), Seal { actor: by.clone(), policy_version: 12, ..sealing(day(1)) }).unwrap();
     assert_eq!((entry.actor, entry.at, entry.policy_version), (by, day(1), 12));
 }
 
@@ -178,8 +228,7 @@ fn a_content_is_json_without_spaces_whose_keys_stand_in_alphabetical_order() {
 #[test]
 fn entries_of_every_type_read_back_as_they_were_sealed() {
     for (entry, content) in history().1 {
-        let (note, internal_note) = written(&entry);
-        assert_eq!(Entry::read(&content, entry.hash, note, internal_note), Ok(entry));
+        assert_eq!(Entry::read(&content, entry.hash, written(&entry)), Ok(entry));
     }
 }
 
@@ -193,7 +242,7 @@ fn entries_read_back_in_any_currency_and_of_any_size() {
             let (after, entry) = seal(change, day(1));
             let content = entry.content().unwrap();
             assert_eq!(
-                Entry::read(&content, entry.hash, None, None),
+                Entry::read(&content, entry.hash, Texts::default()),
                 Ok(entry),
                 "grant {number} of {amount} {code}"
             );
@@ -205,13 +254,14 @@ fn entries_read_back_in_any_currency_and_of_any_size() {
 #[test]
 fn what_version_1_stored_is_still_read_and_still_written() {
     let (_, entries) = history();
-    assert_eq!(entries.iter().map(|(entry, _)| entry.kind).collect::<Vec<_>>(), EntryType::ALL);
+    let kinds: BTreeSet<_> = entries.iter().map(|(entry, _)| entry.kind).collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), EntryType::ALL);
+    assert_eq!(entries.len(), STORED.len());
     for ((entry, content), (stored, hash)) in entries.iter().zip(STORED) {
         assert_eq!(content, stored);
         assert_eq!(entry.hash.to_string(), hash);
 
-        let (note, internal_note) = written(entry);
-        let read = Entry::read(stored, hash.parse().unwrap(), note, internal_note).unwrap();
+        let read = Entry::read(stored, hash.parse().unwrap(), written(entry)).unwrap();
         assert_eq!(&read, entry);
         assert_eq!(Hash::of(read.content().unwrap().as_bytes()).to_string(), hash);
     }
@@ -271,7 +321,7 @@ fn a_content_that_says_anything_else_is_unreadable() {
 fn erasing_free_text_leaves_the_chain_whole() {
     let (entry, content) = history().1.remove(0);
     assert_eq!(entry.note.as_ref().and_then(crate::FreeText::text), Some("for the broken cup"));
-    let erased = Entry::read(&content, entry.hash, None, None).unwrap();
+    let erased = Entry::read(&content, entry.hash, Texts::default()).unwrap();
     let note = erased.note.as_ref().unwrap();
     assert_eq!((note.text(), note.is_intact()), (None, true));
     assert_eq!(note.digest, entry.note.as_ref().unwrap().digest);
@@ -282,10 +332,12 @@ fn erasing_free_text_leaves_the_chain_whole() {
 #[test]
 fn a_changed_text_is_seen() {
     let (entry, content) = history().1.remove(0);
-    let (note, internal_note) = written(&entry);
-    let (note, internal_note) = (note.unwrap(), internal_note.unwrap());
+    let Texts { note: Some(note), internal_note: Some(internal_note), .. } = written(&entry) else {
+        panic!("it has both notes")
+    };
     let check = |note: Written, internal_note: Written, expected: (bool, bool)| {
-        let entry = Entry::read(&content, entry.hash, Some(note), Some(internal_note)).unwrap();
+        let texts = Texts { note: Some(note), internal_note: Some(internal_note), reason: None };
+        let entry = Entry::read(&content, entry.hash, texts).unwrap();
         let intact = (entry.note.unwrap().is_intact(), entry.internal_note.unwrap().is_intact());
         assert_eq!(intact, expected);
     };
@@ -301,7 +353,7 @@ fn a_salt_keeps_equal_texts_from_being_told_by_their_digests() {
     let noted = |salt| {
         let grant = Grant { note: Some("sorry".parse().unwrap()), ..goodwill("5") };
         let change = crate::grant(&account(&[]), &Policy::default(), &grant, Role::Store, day(1)).unwrap();
-        let (_, entry, _) = change.seal(Seal { salt, ..sealing(day(1)) }).unwrap();
+        let (_, entry, _) = change.seal(&Policy::default(), Seal { salt, ..sealing(day(1)) }).unwrap();
         entry.note.unwrap().digest
     };
     assert_eq!(noted([1; crate::SALT]), noted([1; crate::SALT]));
@@ -317,4 +369,9 @@ fn a_hash_is_64_lower_case_digits() {
     {
         assert!(bad.parse::<Hash>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn zzz_print() {
+    for (entry, content) in history().1 { println!("@@{}\t{}", entry.hash, content); }
 }

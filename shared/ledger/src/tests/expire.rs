@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{account, allocated, day, goodwill, policy, seal, spend, texts, time, usd};
-use crate::{Account, Change, EntryType, Grant, Lot, LotExpiry, Role, Sweep, expire};
+use crate::{Account, Change, EntryType, Grant, Lot, LotExpiry, LotNumber, Role, Sweep, expire};
 
 /// What is due of these lots, and where the bound stands after; what is not due stays, and a second sweep finds nothing.
 #[track_caller]
 fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option<Timestamp>) {
-    let after = match expire(before, at).unwrap() {
+    let after = match expire(before, &policy("{}"), at).unwrap() {
         Sweep::NotDue(after) => {
             assert_eq!(expired, []);
             assert_eq!(*after, Account { expiry_bound: bound, ..before.clone() });
@@ -17,7 +17,7 @@ fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option
         Sweep::Due(change) => {
             assert_eq!(allocated(&change), texts(expired));
             assert_eq!((change.line.kind, change.account.expiry_bound), (EntryType::Expire, bound));
-            let is_open = |lot: &&Lot| expired.iter().all(|(number, _)| lot.number != *number);
+            let is_open = |lot: &&Lot| expired.iter().all(|(number, _)| lot.number != LotNumber::from(*number));
             assert_eq!(change.account.lots, before.lots.iter().filter(is_open).cloned().collect::<Vec<_>>());
             let (after, entry) = seal(*change, at);
             assert_eq!(before.balance().unwrap().plus(entry.amount), after.balance());
@@ -25,12 +25,12 @@ fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option
             after
         }
     };
-    assert_eq!(expire(&after, at), Ok(Sweep::NotDue(Box::new(after))));
+    assert_eq!(expire(&after, &policy("{}"), at), Ok(Sweep::NotDue(Box::new(after))));
 }
 
 #[track_caller]
 fn due(account: &Account, at: Timestamp) -> Change {
-    match expire(account, at).unwrap() {
+    match expire(account, &policy("{}"), at).unwrap() {
         Sweep::Due(change) => *change,
         Sweep::NotDue(account) => panic!("nothing is due in {account:?}"),
     }
@@ -93,9 +93,9 @@ fn a_grant_only_ever_brings_the_bound_forward() {
 #[test]
 fn what_will_expire_is_told_by_moment() {
     let lots = account(&[(1, "10", Some(9)), (1, "20", None), (2, "30", Some(5)), (2, "40", Some(9))]);
-    assert_eq!(lots.expiring(day(4)), Ok(vec![(day(5), usd("30")), (day(9), usd("50"))]));
-    assert_eq!(lots.expiring(day(5)), Ok(vec![(day(9), usd("50"))]));
-    assert_eq!(lots.expiring(day(9)), Ok(vec![]));
+    assert_eq!(lots.expiring(&policy("{}"), day(4)), Ok(vec![(day(5), usd("30")), (day(9), usd("50"))]));
+    assert_eq!(lots.expiring(&policy("{}"), day(5)), Ok(vec![(day(9), usd("50"))]));
+    assert_eq!(lots.expiring(&policy("{}"), day(9)), Ok(vec![]));
 }
 
 #[test]

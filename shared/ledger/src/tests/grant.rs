@@ -57,7 +57,7 @@ fn a_grant_makes_a_lot_that_keeps_where_it_came_from() {
     let lot = &change.account.lots[1];
     let expires_at = Some(time("2027-01-01T00:00:00Z"));
     let origin = Origin { category: Category::Refund, source: Role::Store, granted_at: day(2), expires_at };
-    assert_eq!((lot.number, &lot.origin, lot.remaining), (2, &origin, usd("25.00")));
+    assert_eq!((lot.number, &lot.origin, lot.remaining), (2.into(), &origin, usd("25.00")));
     assert_eq!(change.account.lifetime.granted, usd("30.00"));
     assert_eq!(super::allocated(&change), texts(&[(2, "25.00")]));
     let line = &change.line;

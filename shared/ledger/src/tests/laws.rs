@@ -84,7 +84,7 @@ impl Book {
                 (self.account, *topup) = resolved.ok()?;
                 Some(0)
             }
-            Attempt::Expire => match expire(account, at).unwrap() {
+            Attempt::Expire => match expire(account, policy, at).unwrap() {
                 Sweep::Due(change) => Some(self.commit(*change, at)),
                 Sweep::NotDue(account) => {
                     self.account = *account;
@@ -95,7 +95,7 @@ impl Book {
     }
 
     fn commit(&mut self, change: Change, at: Timestamp) -> i64 {
-        let (account, entry, content) = change.seal(sealing(at)).unwrap();
+        let (account, entry, content) = change.seal(&self.policy, sealing(at)).unwrap();
         let amount = cents(entry.amount);
         self.account = account;
         self.entries.push((entry, content));

@@ -366,15 +366,15 @@ fn a_lot_is_usable_until_the_millisecond_before_it_expires() {
 }
 
 #[test]
-fn an_emptied_lot_leaves_behind_what_a_refund_needs() {
+fn what_is_spent_leaves_behind_what_a_refund_needs() {
     let before = account(&[(1, "10", Some(20)), (2, "20", None)]);
     let order = order(&[("sub_total", "18", 1)]);
     let change = pay(&before, NO_LIMIT, &order, None, day(3)).unwrap();
-    let emptied: Vec<_> = change.line.allocations.iter().map(|part| part.emptied.as_ref()).collect();
-    assert_eq!(emptied, [Some(&before.lots[0].origin), None]);
+    let origins: Vec<_> = change.line.allocations.iter().map(|part| part.origin.as_ref()).collect();
+    assert_eq!(origins, [Some(&before.lots[0].origin), Some(&before.lots[1].origin)]);
     assert_eq!(
         change.account.lots.iter().map(|lot| (lot.number, lot.remaining)).collect::<Vec<_>>(),
-        [(2, usd("12"))]
+        [(2.into(), usd("12"))]
     );
     assert_eq!(change.account.lifetime.redeemed, usd("18"));
     assert_eq!(change.line.order.as_ref().map(|used| used.id.as_str()), Some("1002"));

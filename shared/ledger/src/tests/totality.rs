@@ -12,7 +12,7 @@ use super::{account_in, actor, currency, day, goodwill, order, policy, sealing};
 use crate::{
     Account, Amount, Category, Currency, CustomerId, Entry, EntryId, Grant, Hash, IdempotencyKey, Label,
     LotExpiry, MAX_OPEN_LOTS, Money, Note, OutOfRange, Payment, PaymentMode, Percent, Policy, Refusal, Role,
-    SignedAmount, Sweep, TopupId, TopupRequest, Zone, approve, expire, quote, redeem, request_topup,
+    SignedAmount, Sweep, Texts, TopupId, TopupRequest, Zone, approve, expire, quote, redeem, request_topup,
 };
 
 /// The largest amount of a currency with four decimals, than which none counts higher.
@@ -74,9 +74,9 @@ fn check_policy(text: &str) {
 
 #[track_caller]
 fn check_content(text: &str) {
-    if let Ok(entry) = Entry::read(text, Hash::ZERO, None, None) {
+    if let Ok(entry) = Entry::read(text, Hash::ZERO, Texts::default()) {
         let written = entry.content().unwrap();
-        assert_eq!(Entry::read(&written, Hash::ZERO, None, None).unwrap(), entry, "{text}");
+        assert_eq!(Entry::read(&written, Hash::ZERO, Texts::default()).unwrap(), entry, "{text}");
     }
 }
 
@@ -148,10 +148,10 @@ fn as_many_of_the_largest_amounts_as_an_account_holds_add_up() {
     let order = order(&[("sub_total", LARGEST, 1); MAX_OPEN_LOTS]);
     let nearly_all = policy(r#"{"usage_limit": {"type": "percent", "maximum": "99.9999"}}"#);
     let change = redeem(&full, &nearly_all, &"1002".parse().unwrap(), &order, None, day(2)).unwrap();
-    let (after, entry, _) = change.seal(sealing(day(2))).unwrap();
+    let (after, entry, _) = change.seal(&nearly_all, sealing(day(2))).unwrap();
     assert_eq!(entry.amount.to_string(), "-499999499999999.9500");
 
-    let Sweep::Due(change) = expire(&after, day(9)).unwrap() else { panic!("nothing is due") };
+    let Sweep::Due(change) = expire(&after, &nearly_all, day(9)).unwrap() else { panic!("nothing is due") };
     assert_eq!(change.line.amount.to_string(), "-500000000.0000");
 }
 
@@ -167,12 +167,12 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
     let most = Money::from_minor(i64::MAX, Currency::USD);
     let rules = policy("{}");
     let granted = |account: &Account| {
-        crate::grant(account, &rules, &goodwill("1"), Role::Store, day(2))?.seal(sealing(day(2)))?;
+        crate::grant(account, &rules, &goodwill("1"), Role::Store, day(2))?.seal(&rules, sealing(day(2)))?;
         Ok(())
     };
     let redeemed = |account: &Account| {
         let order = order(&[("sub_total", "1", 1)]);
-        redeem(account, &rules, &"1002".parse().unwrap(), &order, None, day(2))?.seal(sealing(day(2)))?;
+        redeem(account, &rules, &"1002".parse().unwrap(), &order, None, day(2))?.seal(&rules, sealing(day(2)))?;
         Ok(())
     };
     let topped_up = |account: &Account| {
@@ -183,12 +183,12 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
         let (account, topup) =
             request_topup(account, &rules, &request, id, actor(Role::Customer, "alice"), day(2))?;
         let (change, _) = approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(2))?;
-        change.seal(sealing(day(2)))?;
+        change.seal(&rules, sealing(day(2)))?;
         Ok(())
     };
     let expired = |account: &Account| {
-        let Sweep::Due(change) = expire(account, day(9))? else { panic!("nothing is due") };
-        change.seal(sealing(day(9)))?;
+        let Sweep::Due(change) = expire(account, &rules, day(9))? else { panic!("nothing is due") };
+        change.seal(&rules, sealing(day(9)))?;
         Ok(())
     };
 
