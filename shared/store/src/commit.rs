@@ -142,7 +142,7 @@ impl Store {
                 self.put_account(&account, read.stored.revision)?,
                 self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
             ];
-            let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
+            let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
             Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
         })
         .await
@@ -178,7 +178,9 @@ impl Store {
                 self.put_new(encode_topup(command.customer, &topup, command.fingerprint)?)?,
             ];
             let token = token(&[
+                // It has the key's digest in it.
                 topup.id.to_string().as_bytes(),
+                command.customer.as_str().as_bytes(),
                 &command.fingerprint.0,
                 &read.stored.revision.to_be_bytes(),
                 &command.at.as_millisecond().to_be_bytes(),
@@ -216,7 +218,7 @@ impl Store {
                 self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
                 self.put_old(encode_topup(command.customer, &topup, *fingerprint)?)?,
             ];
-            let token = token(&[&entry.hash.0, &command.fingerprint.0, &read.stored.revision.to_be_bytes()]);
+            let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
             Ok(Step::Write(Write { items, token }, Approved { topup, committed: Committed { entry, replayed: false } }))
         })
         .await
@@ -244,6 +246,7 @@ impl Store {
             let resolved = encode_topup(customer, &topup, *fingerprint)?;
             let token = token(&[
                 topup.id.to_string().as_bytes(),
+                customer.as_str().as_bytes(),
                 topup.status.word().as_bytes(),
                 &read.stored.revision.to_be_bytes(),
                 format!("{:?}", topup.resolution).as_bytes(),
@@ -305,7 +308,7 @@ impl Store {
                             self.put_account(&account, read.stored.revision)?,
                             self.put_new(encode_entry(&entry, content, &digest, Hash::ZERO))?,
                         ];
-                        let token = token(&[&entry.hash.0, &read.stored.revision.to_be_bytes()]);
+                        let token = entry_token(&digest, &entry, Hash::ZERO, read.stored.revision);
                         booked = Some(entry.clone());
                         Ok(Step::Write(Write { items, token }, Some(entry)))
                     }
@@ -561,6 +564,12 @@ impl From<OutOfRange> for Failure {
 fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.to_string()))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The token of a transaction that makes this entry. The key is in it, since two calls under two keys can come to the same
+/// entry at the same moment, and DynamoDB refuses one token for two bodies.
+fn entry_token(digest: &KeyDigest, entry: &Entry, fingerprint: Hash, revision: u64) -> String {
+    token(&[digest.as_str().as_bytes(), &entry.hash.0, &fingerprint.0, &revision.to_be_bytes()])
 }
 
 /// A token for exactly this content: DynamoDB refuses the same token with another body.
