@@ -57,7 +57,8 @@ async fn spent_once(world: &World, answer: &Answer) {
 async fn a_lost_answer_is_found_by_the_transactions_token() {
     let world = alice_has_25().await;
     let (answer, trips) = redeem_under(&world, &[Fault::LoseAnswer]).await;
-    let tokens: Vec<_> = trips.iter().filter(|trip| trip.operation == WRITE).map(|trip| trip.token.clone()).collect();
+    let tokens: Vec<_> =
+        trips.iter().filter(|trip| trip.operation == WRITE).map(|trip| trip.token.clone()).collect();
     assert_eq!(tokens.len(), 2);
     assert!(tokens[0].is_some() && tokens[0] == tokens[1], "{tokens:?}");
     spent_once(&world, &answer).await;
@@ -83,7 +84,8 @@ async fn a_lost_request_is_sent_again() {
 #[tokio::test]
 async fn a_database_that_never_answers_is_unavailable_and_the_same_key_tells_later() {
     let world = alice_has_25().await;
-    let (answer, trips) = redeem_under(&world, &vec![Fault::LoseRequest; SDK_TRIES * UNANSWERED_WRITES]).await;
+    let (answer, trips) =
+        redeem_under(&world, &vec![Fault::LoseRequest; SDK_TRIES * UNANSWERED_WRITES]).await;
     let answer = answer.expect(503, "unavailable");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_eq!(count(&trips, WRITE), SDK_TRIES * UNANSWERED_WRITES);
@@ -141,7 +143,8 @@ async fn a_cancellation_for_any_other_reason_is_our_fault_and_tells_the_client_n
 async fn contention_without_end_is_a_conflict_after_a_bounded_number_of_tries() {
     let world = alice_has_25().await;
     let tries = 24;
-    let (answer, trips) = redeem_under(&world, &vec![Fault::cancelled(&["TransactionConflict", "None"]); tries]).await;
+    let (answer, trips) =
+        redeem_under(&world, &vec![Fault::cancelled(&["TransactionConflict", "None"]); tries]).await;
     let answer = answer.expect(409, "conflict");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_eq!(count(&trips, WRITE), tries);
@@ -174,7 +177,9 @@ async fn a_database_that_hangs_is_given_up_on_and_asked_again() {
 async fn every_transaction_has_a_token_of_its_own_content() {
     let world = World::start().await;
     let mut tokens = Vec::new();
-    for (customer, key, amount) in [("alice", "k", "1"), ("bob", "k", "1"), ("alice", "l", "1"), ("carol", "k", "2")] {
+    for (customer, key, amount) in
+        [("alice", "k", "1"), ("bob", "k", "1"), ("alice", "l", "1"), ("carol", "k", "2")]
+    {
         let path = format!("/v1/customers/{customer}/grants");
         world.shop().post(&path, key, json!({"amount": amount, "category": "paid"})).await.expect(201, "");
         tokens.extend(world.wire.trips().into_iter().filter_map(|trip| trip.token));
@@ -222,7 +227,8 @@ async fn the_same_faults_leave_a_grant_a_request_an_approval_and_an_expiry_with_
 
         under();
         let body = json!({"amount": "5", "payment": {"mode": "offline", "method": "cash"}});
-        let requested = world.customer("alice").post("/v1/customers/alice/topups", "t", body).await.expect(201, "");
+        let requested =
+            world.customer("alice").post("/v1/customers/alice/topups", "t", body).await.expect(201, "");
         assert!(!requested.is_replayed());
         assert_eq!(world.account("alice").await["pending_topups"], "5.00");
 
@@ -232,7 +238,8 @@ async fn the_same_faults_leave_a_grant_a_request_an_approval_and_an_expiry_with_
         assert!(!approved.is_replayed());
 
         let body = json!({"amount": "7", "payment": {"mode": "offline", "method": "cash"}});
-        let requested = world.customer("alice").post("/v1/customers/alice/topups", "u", body).await.expect(201, "");
+        let requested =
+            world.customer("alice").post("/v1/customers/alice/topups", "u", body).await.expect(201, "");
         under();
         let topup = format!("/v1/customers/alice/topups/{}", requested.json["topup"]["id"].as_str().unwrap());
         world.customer("alice").post(&format!("{topup}/cancel"), "-", json!({})).await.expect(200, "");
@@ -243,8 +250,13 @@ async fn the_same_faults_leave_a_grant_a_request_an_approval_and_an_expiry_with_
         assert!(world.wire.is_spent());
 
         let account = world.account("alice").await;
-        assert_eq!((&account["balance"], &account["pending_topups"]), (&json!("5.00"), &json!("0.00")), "{faults:?}");
-        let entries: Vec<_> = world.entries("alice").await.iter().map(|entry| entry["amount"].clone()).collect();
+        assert_eq!(
+            (&account["balance"], &account["pending_topups"]),
+            (&json!("5.00"), &json!("0.00")),
+            "{faults:?}"
+        );
+        let entries: Vec<_> =
+            world.entries("alice").await.iter().map(|entry| entry["amount"].clone()).collect();
         assert_eq!(entries, ["10.00", "5.00", "-10.00"], "{faults:?}");
     }
 }
@@ -252,13 +264,19 @@ async fn the_same_faults_leave_a_grant_a_request_an_approval_and_an_expiry_with_
 #[tokio::test]
 async fn the_largest_amounts_come_back_digit_by_digit() {
     let world = World::start().await;
-    for (currency, amount) in [("USD", "999999999999.99"), ("JPY", "999999999999"), ("BHD", "999999999999.999")] {
+    for (currency, amount) in
+        [("USD", "999999999999.99"), ("JPY", "999999999999"), ("BHD", "999999999999.999")]
+    {
         world.granted("alice", amount, json!({"currency": currency})).await;
         world.granted("alice", amount, json!({"currency": currency})).await;
     }
     let customer = world.admin().get("/v1/customers/alice").await;
-    let balances: Vec<_> =
-        customer.json["accounts"].as_array().unwrap().iter().map(|account| account["balance"].clone()).collect();
+    let balances: Vec<_> = customer.json["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|account| account["balance"].clone())
+        .collect();
     assert_eq!(balances, ["1999999999999.998", "1999999999998", "1999999999999.98"]);
     let entries = world.entries("alice").await;
     assert_eq!(entries.len(), 6);

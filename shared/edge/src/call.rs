@@ -116,7 +116,8 @@ impl Call {
             return Ok(None);
         };
         let digits = value.to_str().unwrap_or_default().trim_matches('"');
-        let version = digits.parse().map_err(|_| Problem::invalid("If-Match", "must be the version that was read"))?;
+        let version =
+            digits.parse().map_err(|_| Problem::invalid("If-Match", "must be the version that was read"))?;
         Ok(Some(version))
     }
 
@@ -152,7 +153,10 @@ impl Call {
         };
         let place = Some(cursor).filter(|cursor| cursor.len() <= MAX_CURSOR);
         let place = place.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok());
-        place.and_then(|place| serde_json::from_slice(&place).ok()).ok_or_else(Problem::invalid_cursor).map(Some)
+        place
+            .and_then(|place| serde_json::from_slice(&place).ok())
+            .ok_or_else(Problem::invalid_cursor)
+            .map(Some)
     }
 
     /// Who is calling, as an entry records it.

@@ -107,15 +107,12 @@ impl Oidc {
     pub fn new(issuer: &str, audience: &str) -> Result<Self, String> {
         check_address(issuer)?;
         if audience.is_empty() {
-            return Err("the issuer needs an audience: a token for somebody else must not open this door".to_owned());
+            return Err(
+                "the issuer needs an audience: a token for somebody else must not open this door".to_owned()
+            );
         }
         let http = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
-            http,
-            keys: Mutex::new(None),
-        })
+        Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), http, keys: Mutex::new(None) })
     }
 
     /// Who holds this token: a customer by its subject, or staff by its scope.
@@ -126,9 +123,11 @@ impl Oidc {
         let refuse = |cause: String| Problem::unauthenticated(format!("the token is not valid: {cause}"));
         let header = jsonwebtoken::decode_header(token).map_err(|error| refuse(error.to_string()))?;
         let key_id = header.kid.ok_or_else(|| refuse("it names no key".to_owned()))?;
-        let key = self.key(&key_id, at).await?.ok_or_else(|| refuse("its key is not the issuer's".to_owned()))?;
+        let key =
+            self.key(&key_id, at).await?.ok_or_else(|| refuse("its key is not the issuer's".to_owned()))?;
         // The key, and not the token, says by which algorithm it is checked.
-        let algorithm = algorithm_of(&key).ok_or_else(|| refuse("its key is for nothing we use".to_owned()))?;
+        let algorithm =
+            algorithm_of(&key).ok_or_else(|| refuse("its key is for nothing we use".to_owned()))?;
         if header.alg != algorithm {
             return Err(refuse(format!("it is signed by {:?}, its key is for {algorithm:?}", header.alg)));
         }

@@ -33,7 +33,8 @@ impl Problem {
 
     /// A call that moves credit came without its key.
     pub(crate) fn idempotency_key_required() -> Self {
-        let detail = "the header Idempotency-Key is required, with a value of your own for each thing that you do";
+        let detail =
+            "the header Idempotency-Key is required, with a value of your own for each thing that you do";
         Self::new(StatusCode::BAD_REQUEST, "idempotency_key_required", detail)
     }
 

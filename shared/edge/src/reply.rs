@@ -46,7 +46,8 @@ impl Reply {
     /// # Errors
     /// As [`Reply::created`].
     pub fn page(data: &[impl Serialize], next: Option<&impl Serialize>) -> Result<Self, Problem> {
-        let next = next.map(serde_json::to_vec).transpose().map_err(|error| Problem::internal(error.to_string()))?;
+        let next =
+            next.map(serde_json::to_vec).transpose().map_err(|error| Problem::internal(error.to_string()))?;
         // Encoded, so that clients do not come to depend on what is in it.
         let next_cursor = next.map(|place| URL_SAFE_NO_PAD.encode(place));
         Self::ok(&Page { data, next_cursor })

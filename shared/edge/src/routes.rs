@@ -115,7 +115,8 @@ impl Service {
         };
 
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (role, caller) = who.as_ref().map_or(("", ""), |who| (who.actor.role.word(), who.actor.id.as_str()));
+        let (role, caller) =
+            who.as_ref().map_or(("", ""), |who| (who.actor.role.word(), who.actor.id.as_str()));
         match answer {
             Ok(reply) => {
                 let (status, replayed) = (reply.status().as_u16(), reply.is_replayed());
@@ -147,7 +148,9 @@ impl Service {
         // A till with nobody selected is told so before anything is read.
         let customer = match params.iter().find(|(name, _)| *name == CUSTOMER) {
             None => None,
-            Some((_, text)) if text.is_empty() => return Err(Problem::invalid(CUSTOMER, "is required in the path")),
+            Some((_, text)) if text.is_empty() => {
+                return Err(Problem::invalid(CUSTOMER, "is required in the path"));
+            }
             Some((_, text)) => {
                 let id: Result<CustomerId, _> = text.parse();
                 Some(id.map_err(|error| Problem::invalid(CUSTOMER, error.to_string()))?)
@@ -199,8 +202,9 @@ mod tests {
     #[track_caller]
     fn check(path: &str, expected: Option<&[(&str, &str)]>) {
         let params = matched("/v1/customers/{customer}/topups/{topup}/approve", path);
-        let expected = expected
-            .map(|params| params.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>());
+        let expected = expected.map(|params| {
+            params.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>()
+        });
         let params = params
             .map(|params| params.into_iter().map(|(name, text)| (name.to_owned(), text)).collect::<Vec<_>>());
         assert_eq!(params, expected, "{path}");

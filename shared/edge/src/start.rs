@@ -8,6 +8,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use lambda_http::{Body, LambdaEvent, RequestExt, lambda_runtime, service_fn};
 use ledger::Hash;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Connection, Store};
@@ -19,6 +20,21 @@ pub type StartError = lambda_http::Error;
 
 /// How long before its end a function stops taking up work.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// What a path must not hold as it is; anything beyond ASCII is encoded anyway.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Answers HTTP calls by these routes until Lambda ends the process.
 ///
@@ -103,13 +119,12 @@ fn oidc() -> Result<Option<Oidc>, StartError> {
 }
 
 fn plain(request: lambda_http::Request) -> Request<Bytes> {
-    // The path as the client sent it; `lambda_http` puts the stage's name in front of it.
-    let path = request.raw_http_path().to_owned();
+    // The path as the client sent it; `lambda_http` puts the stage's name in front of it. What no address may hold is
+    // written as one may, so that the part that it stands in is refused by name.
+    let path = utf8_percent_encode(request.raw_http_path(), NOT_IN_PATHS).to_string();
     let (mut parts, body) = request.into_parts();
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    if let Ok(uri) = format!("{path}{query}").parse() {
-        parts.uri = uri;
-    }
+    parts.uri = format!("{path}{query}").parse().unwrap_or_default();
     let body = match body {
         Body::Empty => Bytes::new(),
         Body::Text(text) => Bytes::from(text),

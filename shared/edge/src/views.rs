@@ -2,8 +2,13 @@
 
 use jiff::Timestamp;
 use ledger::{
+<<<<<<< HEAD
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId, Money, Payment,
     Policy, Refusal, Role, Topup, TopupId, TopupStatus,
+=======
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, Money,
+    Payment, Refusal, Role, Topup, TopupStatus,
+>>>>>>> main
 };
 use serde::Serialize;
 use store::CustomerRecord;
@@ -185,7 +190,9 @@ impl<'a> TopupView<'a> {
             requested_at: topup.requested_at,
             credited: credited.map(|(amount, _)| amount),
             entry: credited.map(|(_, entry)| entry),
-            reason: resolution.and_then(|resolution| resolution.reason.as_ref()).map(|reason| reason.as_str()),
+            reason: resolution
+                .and_then(|resolution| resolution.reason.as_ref())
+                .map(|reason| reason.as_str()),
             resolved_by: resolution.map(|resolution| &resolution.by),
             resolved_at: resolution.map(|resolution| resolution.at),
         }

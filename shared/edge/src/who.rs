@@ -62,11 +62,15 @@ impl Gate {
     /// # Errors
     /// `unauthenticated` when nobody knows; `unavailable` when it cannot be found out now.
     pub async fn who(&self, headers: &HeaderMap, at: Timestamp) -> Result<Who, Problem> {
-        let value = headers.get(header::AUTHORIZATION).ok_or_else(|| Problem::unauthenticated("no credential"))?;
+        let value =
+            headers.get(header::AUTHORIZATION).ok_or_else(|| Problem::unauthenticated("no credential"))?;
         let value = value.to_str().map_err(|_| Problem::unauthenticated("the credential is not ASCII"))?;
         let (scheme, credential) = value.split_once(' ').unwrap_or((value, ""));
         let credential = credential.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || credential.is_empty() || credential.len() > MAX_CREDENTIAL {
+        if !scheme.eq_ignore_ascii_case("bearer")
+            || credential.is_empty()
+            || credential.len() > MAX_CREDENTIAL
+        {
             return Err(Problem::unauthenticated("no bearer credential"));
         }
         if credential.starts_with(PREFIX) {

@@ -184,34 +184,36 @@ impl Account {
         Money::sum(self.currency, live.flat_map(|hold| hold.parts.iter().map(|(_, amount)| *amount)))
     }
 
-    /// What can be spent now: the customer's own credit and the unused overdraft.
+    /// What can be spent now: the customer's own credit, and the overdraft as far as neither debt nor live holds use it.
     ///
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn available(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        self.own(policy, now)?.plus(self.unused_overdraft(policy, now)?)
+        let own = self.own(policy, now)?;
+        let Some(limit) = policy.overdraft_limit.of(self.currency) else {
+            return Ok(own);
+        };
+        let live = self.holds.iter().filter(|hold| hold.is_live(now));
+        let promised = Money::sum(self.currency, live.map(|hold| hold.overdraft))?;
+        let down_to_limit = self.usable(policy, now)?.plus(limit)?.minus(self.debt)?.minus(promised)?;
+        Ok(if down_to_limit > own { down_to_limit } else { own })
     }
 
-    /// What can be spent now without going into debt: usable lots less what live holds have reserved.
+    /// What can be spent now without owing more: usable lots less what live holds have reserved, and less what is owed.
     ///
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn own(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        let mut own = Money::zero(self.currency);
-        for lot in &self.lots {
-            own = own.plus(self.free(lot, policy, now)?)?;
-        }
-        Ok(own)
+        Ok(self.usable(policy, now)?.minus(self.debt)?.or_zero())
     }
 
-    /// How much further into debt the account may go.
-    fn unused_overdraft(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        let Some(limit) = policy.overdraft_limit.of(self.currency) else {
-            return Ok(Money::zero(self.currency));
-        };
-        let live = self.holds.iter().filter(|hold| hold.is_live(now));
-        let promised = Money::sum(self.currency, live.map(|hold| hold.overdraft))?;
-        Ok(limit.minus(self.debt)?.minus(promised)?.or_zero())
+    /// What of all lots can be spent now.
+    fn usable(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let mut usable = Money::zero(self.currency);
+        for lot in &self.lots {
+            usable = usable.plus(self.free(lot, policy, now)?)?;
+        }
+        Ok(usable)
     }
 
     /// What of this lot can be spent now.
@@ -334,6 +336,10 @@ impl Account {
     /// # Errors
     /// [`Refusal::InsufficientCredit`] when there is less.
     pub(crate) fn find(&self, amount: Money, policy: &Policy, now: Timestamp) -> Result<Found, Refusal> {
+        let available = self.available(policy, now)?;
+        if amount > available {
+            return Err(Refusal::InsufficientCredit { available });
+        }
         let mut lots: Vec<&Lot> = self.lots.iter().collect();
         if policy.consumption_order == ConsumptionOrder::ExpiringFirst {
             // Stable, and the lots are oldest first: so ties go to the oldest.
@@ -348,9 +354,6 @@ impl Account {
                 due = due.minus(taken)?;
                 parts.push((lot.number, taken));
             }
-        }
-        if due > self.unused_overdraft(policy, now)? {
-            return Err(Refusal::InsufficientCredit { available: self.available(policy, now)? });
         }
         Ok(Found { parts, overdraft: due })
     }

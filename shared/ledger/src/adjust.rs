@@ -41,9 +41,8 @@ pub fn withdraw(
     }
     let free = |categories: &[Category]| -> Result<Money, Refusal> {
         let lots = account.lots.iter().filter(|lot| categories.contains(&lot.origin.category)).cloned().collect();
-        let free = Account { lots, ..account.clone() }.own(policy, at)?;
         // What is owed is owed first.
-        Ok(free.minus(account.debt)?.or_zero())
+        Ok(Account { lots, ..account.clone() }.own(policy, at)?)
     };
     let available = free(Category::ALL)?;
     if amount > available {

@@ -16,23 +16,15 @@ pub enum Refusal {
     /// Whoever asked for a top-up would approve it.
     #[error("whoever requested a top-up cannot approve it")]
     SelfApproval,
-    /// A value that only shows to be wrong beside others, such as one with more decimals than its currency has.
-    #[error("{field} {message}")]
-    Invalid {
-        /// Where it stands in the request's body.
-        field: String,
-        /// What would be right.
-        message: String,
-    },
     /// There is no such redemption, hold or capture of this account.
     #[error("there is no such redemption")]
     RedemptionNotFound,
-    /// The hold was captured or voided before.
-    #[error("the hold was resolved before")]
-    HoldResolved,
     /// The hold is past its time.
     #[error("the hold has lapsed")]
     HoldExpired,
+    /// The hold was captured or voided before.
+    #[error("the hold was resolved before")]
+    HoldResolved,
     /// There is no such lot.
     #[error("there is no such lot")]
     LotNotFound,
@@ -45,6 +37,14 @@ pub enum Refusal {
     /// The policy lets customers not withdraw by themselves.
     #[error("customers cannot withdraw by themselves here")]
     WithdrawalNotAllowed,
+    /// A value that only shows to be wrong beside others, such as one with more decimals than its currency has.
+    #[error("{field} {message}")]
+    Invalid {
+        /// Where it stands in the request's body.
+        field: String,
+        /// What would be right.
+        message: String,
+    },
     /// The store's credit is switched off.
     #[error("store credit is switched off for this customer or store")]
     CreditDisabled,

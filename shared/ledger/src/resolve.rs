@@ -9,7 +9,7 @@ use crate::{
 /// Spends what a hold reserves: `amount` of it, or all. The rest is free again at once.
 ///
 /// # Errors
-/// [`Refusal::RedemptionNotFound`], [`Refusal::HoldResolved`], [`Refusal::HoldExpired`]; [`Refusal::Invalid`] for an
+/// [`Refusal::RedemptionNotFound`], [`Refusal::HoldExpired`], [`Refusal::HoldResolved`]; [`Refusal::Invalid`] for an
 /// amount that is zero or too precise; [`Refusal::ExceedsHold`].
 pub fn capture(
     account: &Account,
@@ -54,7 +54,7 @@ pub fn capture(
 /// Sets free what a hold reserves.
 ///
 /// # Errors
-/// [`Refusal::RedemptionNotFound`], [`Refusal::HoldResolved`], [`Refusal::HoldExpired`].
+/// [`Refusal::RedemptionNotFound`], [`Refusal::HoldExpired`], [`Refusal::HoldResolved`].
 pub fn release(account: &Account, policy: &Policy, hold: &Entry, at: Timestamp) -> Result<Change, Refusal> {
     let (account, hold) = resolve(account, policy, hold, at)?;
     let line = Line {

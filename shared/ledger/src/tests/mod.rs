@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use proptest::test_runner::Config;
 
 use crate::{
-    Account, Actor, Category, Change, Currency, Entry, Grant, HoldSeconds, LotExpiry, LotNumber, Money, Order, OrderLine,
-    Policy, Refusal, Role, SALT, Seal, SignedAmount, Sweep,
+    Account, Actor, Allocation, Category, Change, Currency, Entry, Grant, LotExpiry, LotNumber, Money, Order,
+    OrderLine, Policy, Refusal, Role, SALT, Seal, SignedAmount, Sweep,
 };
 
 /// The moment at which this day of January 2026 begins in UTC.
@@ -86,6 +86,59 @@ fn order(lines: &[(&str, &str, i64)]) -> Order {
     Order { lines: lines.iter().map(line).collect(), contains_credit_product: false }
 }
 
+/// Grants this by these rules, in the category and until the moment that it says.
+fn granted(account: &Account, policy: &Policy, grant: &Grant, at: Timestamp) -> Account {
+    seal_by(policy, crate::grant(account, policy, grant, Role::Store, at).unwrap(), at).0
+}
+
+/// Spends exactly this by these rules, on an order that comes to far more.
+fn redeemed(account: &Account, policy: &Policy, amount: &str, at: Timestamp) -> (Account, Entry) {
+    let amount = Some(amount.parse().unwrap());
+    seal_by(policy, crate::redeem(account, policy, &order_id(), &large_order(), amount, at).unwrap(), at)
+}
+
+/// Reserves exactly this by these rules and for as long as they say, for an order that comes to far more.
+fn reserve(account: &Account, policy: &Policy, amount: &str, at: Timestamp) -> Result<Change, Refusal> {
+    let amount = Some(amount.parse().unwrap());
+    crate::hold(account, policy, &order_id(), &large_order(), amount, None, at)
+}
+
+fn held(account: &Account, policy: &Policy, amount: &str, at: Timestamp) -> (Account, Entry) {
+    seal_by(policy, reserve(account, policy, amount, at).unwrap(), at)
+}
+
+/// Gives exactly this back of a redemption of which nothing was given back before.
+fn refunded(
+    account: &Account,
+    policy: &Policy,
+    spent: &Entry,
+    amount: &str,
+    at: Timestamp,
+) -> (Account, Entry) {
+    let amount = Some(amount.parse().unwrap());
+    let nothing = Money::zero(account.currency);
+    seal_by(policy, crate::refund(account, policy, spent, nothing, amount, at).unwrap(), at)
+}
+
+fn order_id() -> crate::Label {
+    "1002".parse().unwrap()
+}
+
+fn large_order() -> Order {
+    order(&[("sub_total", "99999.00", 1)])
+}
+
+/// What a sweep leaves, with the entry that it books.
+fn swept(account: &Account, policy: &Policy, at: Timestamp) -> (Account, Option<Entry>) {
+    match crate::expire(account, policy, at).unwrap() {
+        Sweep::Due(change) => {
+            let (account, entry) = seal_by(policy, *change, at);
+            (account, Some(entry))
+        }
+        Sweep::NotDue(account) => (*account, None),
+    }
+}
+
 /// Spends exactly this on an order that comes to it.
 fn spend(account: &Account, amount: &str, at: Timestamp) -> Account {
     let (id, order) = ("1002".parse().unwrap(), order(&[("sub_total", amount, 1)]));
@@ -95,7 +148,11 @@ fn spend(account: &Account, amount: &str, at: Timestamp) -> Account {
 }
 
 fn seal(change: Change, at: Timestamp) -> (Account, Entry) {
-    let (account, entry, _) = change.seal(&Policy::default(), sealing(at)).unwrap();
+    seal_by(&Policy::default(), change, at)
+}
+
+fn seal_by(policy: &Policy, change: Change, at: Timestamp) -> (Account, Entry) {
+    let (account, entry, _) = change.seal(policy, sealing(at)).unwrap();
     (account, entry)
 }
 
@@ -110,6 +167,30 @@ fn allocated(change: &Change) -> Vec<(LotNumber, String)> {
 
 fn texts(allocations: &[(u64, &str)]) -> Vec<(LotNumber, String)> {
     allocations.iter().map(|(lot, amount)| (LotNumber::from(*lot), (*amount).to_owned())).collect()
+}
+
+/// Lots as `[(lot, amount)]`, each of which may be the second that an entry made.
+fn told(allocations: &[Allocation]) -> Vec<(String, String)> {
+    allocations.iter().map(|part| (part.lot.to_string(), part.amount.to_string())).collect()
+}
+
+/// What is left of which lots, in the order in which they are spent.
+fn left(account: &Account) -> Vec<(String, String)> {
+    account.lots.iter().map(|lot| (lot.number.to_string(), lot.remaining.to_string())).collect()
+}
+
+fn owned(parts: &[(&str, &str)]) -> Vec<(String, String)> {
+    parts.iter().map(|(lot, amount)| ((*lot).to_owned(), (*amount).to_owned())).collect()
+}
+
+/// Balance, what is held of it, and what can be spent.
+fn balances(account: &Account, policy: &Policy, at: Timestamp) -> [String; 3] {
+    [account.balance(), account.held(at), account.available(policy, at)].map(|money| money.unwrap().to_string())
+}
+
+/// The refusal of a value that stands in the field `amount`.
+fn invalid_amount(message: &str) -> Refusal {
+    Refusal::Invalid { field: "amount".to_owned(), message: message.to_owned() }
 }
 
 /// So many random cases. A case that fails is printed and belongs into a test of its own, not into a file beside them.
