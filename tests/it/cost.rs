@@ -9,7 +9,11 @@ use crate::support::{
 
 /// Trips as text, such as `BatchGetItem 4, TransactWriteItems 5`: requests with their units.
 fn cost(trips: &[Trip]) -> String {
-    trips.iter().map(|trip| format!("{} {}", trip.operation, trip.units.normalize())).collect::<Vec<_>>().join(", ")
+    let mut trips: Vec<_> =
+        trips.iter().map(|trip| format!("{} {}", trip.operation, trip.units.normalize())).collect();
+    // Those that go at the same time come in any order.
+    trips.sort();
+    trips.join(", ")
 }
 
 #[tokio::test]
@@ -50,6 +54,22 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     let path = format!("/v1/customers/alice/topups/{}/approve", requested.json["topup"]["id"].as_str().unwrap());
     admin.post(&path, "a1", json!({})).await.expect(200, "");
     note("approve");
+    let hold = json!({"order": order("2", "10"), "hold": true});
+    let held = shop.post("/v1/customers/alice/redemptions", "h1", hold).await.expect(201, "");
+    note("hold");
+    let path = format!("/v1/customers/alice/redemptions/{}/capture", held.json["entry"]["id"].as_str().unwrap());
+    let captured = shop.post(&path, "c1", json!({"amount": "6"})).await.expect(201, "");
+    note("capture");
+    let path = format!("/v1/customers/alice/redemptions/{}/refund", captured.json["entry"]["id"].as_str().unwrap());
+    shop.post(&path, "f1", json!({"amount": "2"})).await.expect(201, "");
+    note("refund, the first");
+    shop.post(&path, "f2", json!({"amount": "2"})).await.expect(201, "");
+    note("refund");
+    shop.post("/v1/customers/alice/withdrawals", "w1", json!({"amount": "1", "journal": "cash"})).await.expect(201, "");
+    note("withdraw");
+    admin.post("/v1/customers/alice/debits", "d1", json!({"amount": "1", "reason": "counted twice"})).await.expect(201, "");
+    note("debit");
+
     world.set_now("2027-01-01T00:00:00Z");
     world.store.expire(&"alice".parse().unwrap(), "USD".parse().unwrap(), world.now()).await.unwrap().unwrap();
     note("expire");
@@ -62,13 +82,20 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         "redeem over three lots: BatchGetItem 3, TransactWriteItems 5",
         "replay: BatchGetItem 3",
         "quote: BatchGetItem 2",
-        "balance: Query 1",
+        // At the same time: the customer and the settings.
+        "balance: GetItem 1, Query 1",
         "history of one currency: Query 1",
         // At the same time: which accounts there are, and the newest entries.
         "history: Query 1, Query 1",
         "request top-up: BatchGetItem 3, TransactWriteItems 6",
-        "pending top-ups: Query 0.5, BatchGetItem 1",
+        "pending top-ups: BatchGetItem 1, Query 0.5",
         "approve: BatchGetItem 4, TransactWriteItems 8",
+        "hold: BatchGetItem 3, TransactWriteItems 5",
+        "capture: BatchGetItem 4, Query 1, TransactWriteItems 5",
+        "refund, the first: BatchGetItem 4, Query 1, TransactWriteItems 7",
+        "refund: BatchGetItem 4, Query 1, TransactWriteItems 7",
+        "withdraw: BatchGetItem 3, TransactWriteItems 5",
+        "debit: BatchGetItem 3, TransactWriteItems 5",
         "expire: BatchGetItem 2, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);

@@ -2,13 +2,8 @@
 
 use jiff::Timestamp;
 use ledger::{
-<<<<<<< HEAD
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId, Money, Payment,
     Policy, Refusal, Role, Topup, TopupId, TopupStatus,
-=======
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, Money,
-    Payment, Refusal, Role, Topup, TopupStatus,
->>>>>>> main
 };
 use serde::Serialize;
 use store::CustomerRecord;

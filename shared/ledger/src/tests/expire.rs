@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{account, allocated, day, goodwill, policy, seal, spend, texts, time, usd};
+use super::{
+    account, allocated, balances, day, goodwill, held, left, owned, policy, redeemed, refunded, seal, spend, swept, texts,
+    time, told, usd,
+};
 use crate::{Account, Change, EntryType, Grant, Lot, LotExpiry, LotNumber, Role, Sweep, expire};
 
 /// What is due of these lots, and where the bound stands after; what is not due stays, and a second sweep finds nothing.
@@ -125,4 +128,68 @@ fn worked_example_6_expiry_that_reaches_back_never_goes_below_zero() {
 fn worked_example_7_what_a_redemption_left_expires() {
     let redeemed = spend(&account(&[(1, "200", Some(10))]), "120", day(3));
     check(&redeemed, day(10), &[(1, "80.00")], None);
+}
+
+const EXEMPT: &str = r#"{"expiry_exempt": true}"#;
+
+#[test]
+fn nothing_expires_for_whoever_is_exempt() {
+    let (exempt, rules) = (policy(EXEMPT), policy("{}"));
+    let lots = account(&[(1, "10", Some(5)), (1, "20", Some(9)), (1, "40", None)]);
+    assert_eq!(balances(&lots, &rules, day(6)), ["70.00", "0.00", "60.00"]);
+    assert_eq!(balances(&lots, &exempt, day(6)), ["70.00", "0.00", "70.00"]);
+    assert_eq!(balances(&lots, &exempt, day(31)), ["70.00", "0.00", "70.00"]);
+    assert_eq!(swept(&lots, &exempt, day(31)).1, None);
+    assert_eq!(lots.expiring(&exempt, day(4)), Ok(vec![]));
+    assert_eq!(lots.expiring(&rules, day(4)), Ok(vec![(day(5), usd("10")), (day(9), usd("20"))]));
+
+    let (after, spent) = redeemed(&lots, &exempt, "25", day(10));
+    assert_eq!(told(&spent.allocations), owned(&[("1", "10.00"), ("2", "15.00")]));
+    let change = crate::void_lot(&after, &exempt, 2.into(), &"a mistake".parse().unwrap(), day(10));
+    assert_eq!(change.map(|change| change.line.amount), Ok(usd("-5")));
+}
+
+#[test]
+fn an_exempt_account_is_looked_at_again_a_day_later() {
+    let exempt = policy(EXEMPT);
+    let lots = account(&[(1, "10", Some(5)), (1, "20", Some(9))]);
+    for (at, bound) in [(4, 5), (5, 6), (6, 7), (8, 9), (9, 10), (20, 21)] {
+        let (after, booked) = swept(&lots, &exempt, day(at));
+        assert_eq!((booked, after.expiry_bound), (None, Some(day(bound))), "on day {at}");
+        assert_eq!(swept(&after, &exempt, day(at)), (after.clone(), None));
+    }
+    let (after, _) = swept(&account(&[(1, "10", None)]), &exempt, day(5));
+    assert_eq!(after.expiry_bound, None);
+}
+
+#[test]
+fn an_exemption_that_is_lifted_brings_the_dates_back() {
+    let (exempt, rules) = (policy(EXEMPT), policy("{}"));
+    let lots = account(&[(1, "10", Some(5)), (1, "20", Some(9)), (1, "40", Some(20))]);
+    let (kept, _) = swept(&lots, &exempt, day(10));
+    assert_eq!(balances(&kept, &rules, day(10)), ["70.00", "0.00", "40.00"]);
+    // By then the schedule looks again.
+    let (after, booked) = swept(&kept, &rules, day(11));
+    assert_eq!(told(&booked.unwrap().allocations), owned(&[("1", "10.00"), ("2", "20.00")]));
+    assert_eq!((left(&after), after.expiry_bound), (owned(&[("3", "40.00")]), Some(day(20))));
+}
+
+#[test]
+fn what_is_free_beside_a_hold_is_looked_at_a_day_later_too() {
+    let exempt = policy(r#"{"expiry_exempt": true, "hold_ttl_seconds": 604800}"#);
+    let (account, _) = held(&account(&[(1, "10", Some(5))]), &exempt, "6", day(6));
+    let (after, booked) = swept(&account, &exempt, day(6));
+    assert_eq!((booked, after.expiry_bound), (None, Some(day(7))));
+    let (after, booked) = swept(&after, &policy("{}"), day(7));
+    assert_eq!((booked.map(|entry| entry.amount), after.expiry_bound), (Some(usd("-4")), Some(day(13))));
+}
+
+#[test]
+fn what_comes_back_to_the_exempt_keeps_its_old_date() {
+    let (exempt, rules) = (policy(EXEMPT), policy("{}"));
+    let (account, spent) = redeemed(&account(&[(1, "10", Some(5))]), &rules, "10", day(2));
+    let (account, refund) = refunded(&account, &exempt, &spent, "10", day(6));
+    assert_eq!(told(&refund.allocations), owned(&[("1", "10.00")]));
+    assert_eq!(balances(&account, &exempt, day(6)), ["10.00", "0.00", "10.00"]);
+    assert_eq!(balances(&account, &rules, day(6)), ["10.00", "0.00", "0.00"]);
 }

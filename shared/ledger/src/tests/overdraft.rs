@@ -170,7 +170,7 @@ fn a_promised_overdraft_stays_promised_when_credit_comes() {
 }
 
 #[test]
-fn expiry_never_uses_the_overdraft() {
+fn what_expires_beside_a_debt_leaves_the_debt_as_it_is() {
     let rules = policy(FIFTY);
     let (account, hold) = held(&account(&[(1, "30", Some(5))]), &rules, "30", day(2));
     let (account, _) = redeemed(&account, &rules, "40", day(2));
