@@ -321,7 +321,8 @@ impl Account {
         if let Some(expires_at) = lot.origin.expires_at {
             self.look_at(expires_at);
         }
-        let place = |other: &Lot| (other.origin.granted_at, other.number) < (lot.origin.granted_at, lot.number);
+        let place =
+            |other: &Lot| (other.origin.granted_at, other.number) < (lot.origin.granted_at, lot.number);
         self.lots.insert(self.lots.partition_point(place), lot);
         Ok(())
     }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Allocation, Amount, Category, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money, Note,
-    Policy, Refusal, Role,
+    Account, Allocation, Amount, Category, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money,
+    Note, Policy, Refusal, Role,
 };
 
 /// What a withdrawal asks for.
@@ -40,7 +40,8 @@ pub fn withdraw(
         return Err(Refusal::CreditDisabled);
     }
     let free = |categories: &[Category]| -> Result<Money, Refusal> {
-        let lots = account.lots.iter().filter(|lot| categories.contains(&lot.origin.category)).cloned().collect();
+        let lots =
+            account.lots.iter().filter(|lot| categories.contains(&lot.origin.category)).cloned().collect();
         // What is owed is owed first.
         Ok(Account { lots, ..account.clone() }.own(policy, at)?)
     };
@@ -53,9 +54,8 @@ pub fn withdraw(
         return Err(Refusal::NotWithdrawable { withdrawable });
     }
 
-    let (mut account, allocations) = take_own(account, policy, amount, at, |lot| {
-        policy.withdrawable.contains(&lot.origin.category)
-    })?;
+    let (mut account, allocations) =
+        take_own(account, policy, amount, at, |lot| policy.withdrawable.contains(&lot.origin.category))?;
     account.lifetime.withdrawn = account.lifetime.withdrawn.plus(amount)?;
     let line = Line {
         allocations,
@@ -153,7 +153,12 @@ pub fn change_expiry(
 }
 
 /// The lot of this number, if something usable is left of it.
-fn open_lot<'a>(account: &'a Account, policy: &Policy, lot: LotNumber, at: Timestamp) -> Result<&'a Lot, Refusal> {
+fn open_lot<'a>(
+    account: &'a Account,
+    policy: &Policy,
+    lot: LotNumber,
+    at: Timestamp,
+) -> Result<&'a Lot, Refusal> {
     match account.lots.iter().find(|open| open.number == lot) {
         Some(open) if open.is_usable(policy, at) => Ok(open),
         Some(_) => Err(Refusal::LotNotVoidable { why: "has expired" }),

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Account, Category, Currency, CustomerId, EntryId, Label, LotNumber, Money, Note, OutOfRange, Policy, Role, TopupId,
+    Account, Category, Currency, CustomerId, EntryId, Label, LotNumber, Money, Note, OutOfRange, Policy,
+    Role, TopupId,
     redeem::{BoundBy, OrderUse},
     text::words,
 };
@@ -185,7 +186,9 @@ impl FreeText {
 
     /// Whether the text that stands here is the one that was hashed; an erased one is.
     pub fn is_intact(&self) -> bool {
-        self.written.as_ref().is_none_or(|written| Self::new(written.salt, written.text.clone()).digest == self.digest)
+        self.written
+            .as_ref()
+            .is_none_or(|written| Self::new(written.salt, written.text.clone()).digest == self.digest)
     }
 }
 
@@ -424,7 +427,9 @@ impl Entry {
             allocations: self
                 .allocations
                 .iter()
-                .map(|part| AllocationContent(part.lot, text(part.amount), part.origin.as_ref().map(origin_content)))
+                .map(|part| {
+                    AllocationContent(part.lot, text(part.amount), part.origin.as_ref().map(origin_content))
+                })
                 .collect(),
             amount: text(self.amount),
             at: self.at,
@@ -469,11 +474,7 @@ impl Entry {
     /// # Errors
     /// [`Unreadable`] when the content is of no known version or does not say what an entry says. Whether the hash
     /// fits is not asked here.
-    pub fn read(
-        content: &str,
-        hash: Hash,
-        texts: Texts,
-    ) -> Result<Self, Unreadable> {
+    pub fn read(content: &str, hash: Hash, texts: Texts) -> Result<Self, Unreadable> {
         let read: Content = serde_json::from_str(content).map_err(|error| Unreadable(error.to_string()))?;
         if read.v != CONTENT_VERSION {
             return Err(Unreadable(format!("version {} is not known", read.v)));

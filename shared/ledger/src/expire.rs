@@ -39,7 +39,7 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
         }
     }
     account.lots = lots;
-    account.expiry_bound = next_look(&account, at);
+    account.expiry_bound = next_look(&account, policy, at);
     if allocations.is_empty() {
         return Ok(Sweep::NotDue(Box::new(account)));
     }
@@ -52,14 +52,21 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
 
 /// The soonest expiry to come; for what has expired and is held, when its hold lapses; for what an exemption keeps, a day
 /// from now.
-fn next_look(account: &Account, at: Timestamp) -> Option<Timestamp> {
+fn next_look(account: &Account, policy: &Policy, at: Timestamp) -> Option<Timestamp> {
     let look = |expires_at: Timestamp, lot| {
         if at < expires_at {
             return expires_at;
         }
+        let wait = at.checked_add(EXEMPT_WAIT).unwrap_or(Timestamp::MAX);
+        if policy.expiry_exempt {
+            return wait;
+        }
         let holds = account.holds.iter().filter(|hold| hold.parts.iter().any(|(number, _)| *number == lot));
-        let lapse = holds.map(|hold| hold.deadline).min();
-        lapse.unwrap_or_else(|| at.checked_add(EXEMPT_WAIT).unwrap_or(Timestamp::MAX))
+        holds.map(|hold| hold.deadline).min().unwrap_or(wait)
     };
-    account.lots.iter().filter_map(|lot| lot.origin.expires_at.map(|expires_at| look(expires_at, lot.number))).min()
+    account
+        .lots
+        .iter()
+        .filter_map(|lot| lot.origin.expires_at.map(|expires_at| look(expires_at, lot.number)))
+        .min()
 }

@@ -42,7 +42,13 @@ pub enum LotExpiry {
 /// # Errors
 /// [`Refusal::Invalid`] for an amount that is zero or too precise; then [`Refusal::ExpiryInPast`],
 /// [`Refusal::BalanceLimitExceeded`], [`Refusal::TooManyLots`].
-pub fn grant(account: &Account, policy: &Policy, grant: &Grant, by: Role, at: Timestamp) -> Result<Change, Refusal> {
+pub fn grant(
+    account: &Account,
+    policy: &Policy,
+    grant: &Grant,
+    by: Role,
+    at: Timestamp,
+) -> Result<Change, Refusal> {
     let amount = grant.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
     let expires_at = match grant.expiry {
         None => policy.expiry(grant.category, at),

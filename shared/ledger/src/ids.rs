@@ -81,7 +81,8 @@ text_id!(
 );
 text_id!(
     IdempotencyKey,
-    |text| (1..=MAX_IDEMPOTENCY_KEY).contains(&text.len()) && text.bytes().all(|b| (0x20..=0x7e).contains(&b)),
+    |text| (1..=MAX_IDEMPOTENCY_KEY).contains(&text.len())
+        && text.bytes().all(|b| (0x20..=0x7e).contains(&b)),
     "must be 1 to 255 printable ASCII characters"
 );
 text_id!(
@@ -208,7 +209,8 @@ impl FromStr for LotNumber {
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
         let (entry, part) = text.split_once('.').map_or((text, None), |(entry, part)| (entry, Some(part)));
         let number = |digits: &str| {
-            let plain = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+            let plain =
+                !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
             if plain { Ok(digits.to_owned()) } else { Err(InvalidEntryId::Malformed) }
         };
         let entry = number(entry)?.parse().map_err(|_| InvalidEntryId::Malformed)?;
@@ -266,7 +268,9 @@ mod tests {
         for good in ["USD-12", "JPY-1.1", "BHD-7.255"] {
             assert_eq!(good.parse::<LotId>().unwrap().to_string(), good);
         }
-        for bad in ["", "USD", "USD-", "USD-0", "USD-1.0", "USD-1.", "USD-1.256", "USD-.1", "USD-1.1.1", "USD-+1"] {
+        for bad in
+            ["", "USD", "USD-", "USD-0", "USD-1.0", "USD-1.", "USD-1.256", "USD-.1", "USD-1.1.1", "USD-+1"]
+        {
             assert!(bad.parse::<LotId>().is_err(), "{bad:?}");
         }
     }
@@ -274,7 +278,18 @@ mod tests {
     #[test]
     fn entry_ids_are_a_currency_and_a_number() {
         assert_eq!("USD-12".parse::<EntryId>().unwrap().to_string(), "USD-12");
-        for bad in ["", "USD", "USD-", "USD-0", "USD-01", "USD-x", "usd-1", "-1", "USD-1-2", "USD-99999999999999999999"] {
+        for bad in [
+            "",
+            "USD",
+            "USD-",
+            "USD-0",
+            "USD-01",
+            "USD-x",
+            "usd-1",
+            "-1",
+            "USD-1-2",
+            "USD-99999999999999999999",
+        ] {
             assert!(bad.parse::<EntryId>().is_err(), "{bad:?}");
         }
     }

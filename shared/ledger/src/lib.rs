@@ -23,14 +23,19 @@ mod topup;
 pub use account::{Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, Role};
 pub use adjust::{Withdrawal, change_expiry, debit, void_lot, withdraw};
 pub use entry::{
-    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT, Seal, Texts, Unreadable,
-    Written,
+    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT,
+    Seal, Texts, Unreadable, Written,
 };
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
-pub use ids::{CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber, Note, TopupId};
+pub use ids::{
+    CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber,
+    Note, TopupId,
+};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
-pub use policy::{ConsumptionOrder, ExpiryDays, GraceDays, HoldSeconds, Limits, Policy, UsageBase, UsageLimit, Zone};
+pub use policy::{
+    ConsumptionOrder, ExpiryDays, GraceDays, HoldSeconds, Limits, Policy, UsageBase, UsageLimit, Zone,
+};
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;
 pub use refusal::Refusal;

@@ -212,7 +212,11 @@ impl Percent {
     /// # Errors
     /// [`OutOfRange`] when the product leaves the decimal's range.
     pub fn of(self, money: Money) -> Result<Money, OutOfRange> {
-        let share = money.amount.checked_mul(self.0).and_then(|p| p.checked_div(Decimal::ONE_HUNDRED)).ok_or(OutOfRange)?;
+        let share = money
+            .amount
+            .checked_mul(self.0)
+            .and_then(|p| p.checked_div(Decimal::ONE_HUNDRED))
+            .ok_or(OutOfRange)?;
         let mut amount = share.round_dp_with_strategy(money.currency.decimals(), RoundingStrategy::ToZero);
         amount.rescale(money.currency.decimals());
         Ok(Money { amount, currency: money.currency })
@@ -224,7 +228,11 @@ impl FromStr for Percent {
 
     fn from_str(text: &str) -> Result<Self, PercentError> {
         let Amount(percent) = text.parse().map_err(|_| PercentError)?;
-        if percent.is_zero() || percent > Decimal::ONE_HUNDRED { Err(PercentError) } else { Ok(Self(percent.normalize())) }
+        if percent.is_zero() || percent > Decimal::ONE_HUNDRED {
+            Err(PercentError)
+        } else {
+            Ok(Self(percent.normalize()))
+        }
     }
 }
 
@@ -386,7 +394,8 @@ mod tests {
 
     #[test]
     fn more_decimals_than_the_currency_has_are_never_rounded_away() {
-        let too_precise = |currency: Currency| Err(AmountError::TooPrecise { currency, decimals: currency.decimals() });
+        let too_precise =
+            |currency: Currency| Err(AmountError::TooPrecise { currency, decimals: currency.decimals() });
         check("0.001", "USD", too_precise(Currency::USD));
         check("1.00000000000000000000000000000000000000001", "USD", Err(AmountError::TooManyDecimals));
         check("0.5", "JPY", too_precise("JPY".parse().unwrap()));
@@ -395,7 +404,10 @@ mod tests {
 
     #[test]
     fn only_plain_decimals_are_amounts() {
-        for text in ["", " ", "1 ", "-1", "+1", "1e3", ".5", "5.", "1,00", "0x1", "NaN", "inf", "1.2.3", "01", "١", "1_000"] {
+        for text in [
+            "", " ", "1 ", "-1", "+1", "1e3", ".5", "5.", "1,00", "0x1", "NaN", "inf", "1.2.3", "01", "١",
+            "1_000",
+        ] {
             check(text, "USD", Err(AmountError::Malformed));
         }
         check("1000000000000", "USD", Err(AmountError::TooLarge));
@@ -438,7 +450,9 @@ mod tests {
                 assert_eq!(Money::from_text(&money.to_string(), currency), Ok(money));
             }
         }
-        for text in ["", "1", "1.0", "1.000", "+1.00", "01.00", "1e2", ".10", "-0.00", "99999999999999999999.00"] {
+        for text in
+            ["", "1", "1.0", "1.000", "+1.00", "01.00", "1e2", ".10", "-0.00", "99999999999999999999.00"]
+        {
             assert!(Money::from_text(text, Currency::USD).is_err(), "{text}");
         }
     }
@@ -448,6 +462,9 @@ mod tests {
         let (usd, jpy) = (Money::zero(Currency::USD), Money::zero("JPY".parse().unwrap()));
         assert_eq!(usd.plus(jpy), Err(OutOfRange));
         assert_eq!(usd.partial_cmp(&jpy), None);
-        assert_eq!(Money::from_minor(i64::MAX, Currency::USD).plus(Money::from_minor(1, Currency::USD)), Err(OutOfRange));
+        assert_eq!(
+            Money::from_minor(i64::MAX, Currency::USD).plus(Money::from_minor(1, Currency::USD)),
+            Err(OutOfRange)
+        );
     }
 }

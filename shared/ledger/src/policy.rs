@@ -189,7 +189,9 @@ impl<'de> Deserialize<'de> for Limits {
 }
 
 /// A setting where null says the same as leaving it out.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -257,7 +259,11 @@ impl TryFrom<u32> for HoldSeconds {
     type Error = &'static str;
 
     fn try_from(seconds: u32) -> Result<Self, Self::Error> {
-        if (1..=MAX_HOLD_SECONDS).contains(&seconds) { Ok(Self(seconds)) } else { Err("must be 1 to 604800 seconds") }
+        if (1..=MAX_HOLD_SECONDS).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err("must be 1 to 604800 seconds")
+        }
     }
 }
 
@@ -389,9 +395,15 @@ mod tests {
         let at = "2026-01-01T12:00:00Z";
         assert_eq!(expiry(policy("15", "UTC"), Category::Paid, at).as_deref(), Some("2026-01-17T00:00:00Z"));
         // In Auckland it is 2 January by then.
-        assert_eq!(expiry(policy("15", "Pacific/Auckland"), Category::Paid, at).as_deref(), Some("2026-01-17T11:00:00Z"));
+        assert_eq!(
+            expiry(policy("15", "Pacific/Auckland"), Category::Paid, at).as_deref(),
+            Some("2026-01-17T11:00:00Z")
+        );
         let by_category = policy(r#"{"promotional": 1}"#, "UTC");
-        assert_eq!(expiry(by_category.clone(), Category::Promotional, at).as_deref(), Some("2026-01-03T00:00:00Z"));
+        assert_eq!(
+            expiry(by_category.clone(), Category::Promotional, at).as_deref(),
+            Some("2026-01-03T00:00:00Z")
+        );
         assert_eq!(expiry(by_category, Category::Paid, at), None);
         assert_eq!(expiry(policy("null", "UTC"), Category::Paid, at), None);
     }

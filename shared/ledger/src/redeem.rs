@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Allocation, Amount, Change, Currency, EntryType, Hold, HoldSeconds, Label, Line, LotNumber, MAX_HOLDS, Money,
-    OutOfRange, Policy, Refusal, SignedAmount, UsageBase, UsageLimit, account::Found, text::words,
+    Account, Allocation, Amount, Change, Currency, EntryType, Hold, HoldSeconds, Label, Line, LotNumber,
+    MAX_HOLDS, Money, OutOfRange, Policy, Refusal, SignedAmount, UsageBase, UsageLimit, account::Found,
+    text::words,
 };
 
 /// Lines that an order may have.
@@ -164,8 +165,10 @@ pub fn hold(
     if account.holds.len() >= MAX_HOLDS {
         return Err(Refusal::TooManyHolds);
     }
-    let deadline = at.checked_add(ttl.unwrap_or(policy.hold_ttl_seconds).duration()).map_err(|_| OutOfRange)?;
-    let reserved = |(lot, amount): &(LotNumber, Money)| Allocation { lot: *lot, amount: *amount, origin: None };
+    let deadline =
+        at.checked_add(ttl.unwrap_or(policy.hold_ttl_seconds).duration()).map_err(|_| OutOfRange)?;
+    let reserved =
+        |(lot, amount): &(LotNumber, Money)| Allocation { lot: *lot, amount: *amount, origin: None };
     let line = Line {
         allocations: found.parts.iter().map(reserved).collect(),
         order: Some(terms.of(order_id)),
@@ -209,7 +212,8 @@ fn decide(
         })
     };
     // The overdraft is for whoever asks for an exact amount; nobody goes into debt unasked.
-    let available = if requested.is_some() { account.available(policy, at)? } else { account.own(policy, at)? };
+    let available =
+        if requested.is_some() { account.available(policy, at)? } else { account.own(policy, at)? };
     let bounds = bounds(policy, base, order_total, available)?;
     match (requested, barred) {
         (Some(_), Some((_, refusal))) => Err(refusal),
@@ -219,9 +223,9 @@ fn decide(
             None => Ok((terms(amount, BoundBy::Requested)?, Refusal::CreditDisabled)),
         },
         (None, None) => {
-            let tightest = bounds.into_iter().reduce(|tightest, bound| {
-                if bound.at_most < tightest.at_most { bound } else { tightest }
-            });
+            let tightest = bounds
+                .into_iter()
+                .reduce(|tightest, bound| if bound.at_most < tightest.at_most { bound } else { tightest });
             match tightest {
                 Some(bound) => Ok((terms(bound.at_most, bound.by)?, bound.refusal)),
                 None => Err(Refusal::CreditDisabled),
@@ -271,7 +275,8 @@ fn total(order: &Order, policy: &Policy, currency: Currency) -> Result<(Money, M
     let mut base = Money::zero(currency);
     let mut total = Money::zero(currency);
     for (at, line) in order.lines.iter().enumerate() {
-        let amount = line.amount.of(currency).map_err(Refusal::amount(format!("order.lines[{at}].amount")))?;
+        let amount =
+            line.amount.of(currency).map_err(Refusal::amount(format!("order.lines[{at}].amount")))?;
         let counts = match policy.usage_base {
             UsageBase::PrecedingLines => line.sort_order < policy.sort_order,
             UsageBase::SubtotalOnly => line.code.as_str() == SUB_TOTAL,

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Allocation, Amount, Category, Change, Entry, EntryType, Line, Lot, LotNumber, Money, Origin, OutOfRange,
-    Policy, Refusal, Role,
+    Account, Allocation, Amount, Category, Change, Entry, EntryType, Line, Lot, LotNumber, Money, Origin,
+    OutOfRange, Policy, Refusal, Role,
 };
 
 /// Gives back `amount` of a redemption or capture of which `refunded` was given back before; without it, all that is left.
@@ -37,7 +37,8 @@ pub fn refund(
 
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
-    let mut restoring = Restoring { policy, at, settled: Money::zero(account.currency), allocations: Vec::new() };
+    let mut restoring =
+        Restoring { policy, at, settled: Money::zero(account.currency), allocations: Vec::new() };
     for (amount, from) in unwound(redemption, refunded, amount)? {
         restoring.restore(&mut account, amount, from)?;
     }
@@ -86,7 +87,12 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    fn restore(&mut self, account: &mut Account, amount: Money, from: Option<&Allocation>) -> Result<(), Refusal> {
+    fn restore(
+        &mut self,
+        account: &mut Account,
+        amount: Money,
+        from: Option<&Allocation>,
+    ) -> Result<(), Refusal> {
         let settled = account.settle(amount)?;
         self.settled = self.settled.plus(settled)?;
         let amount = amount.minus(settled)?;
@@ -112,7 +118,11 @@ impl Restoring<'_> {
             None => {
                 let category = Category::Refund;
                 let expires_at = self.policy.expiry(category, self.at);
-                self.open(account, amount, Origin { category, source: Role::System, granted_at: self.at, expires_at })
+                self.open(
+                    account,
+                    amount,
+                    Origin { category, source: Role::System, granted_at: self.at, expires_at },
+                )
             }
         }
     }

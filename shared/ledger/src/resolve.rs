@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{
-    Account, Amount, Change, Entry, EntryType, Hold, Line, Money, Policy, Refusal, account::Found,
-};
+use crate::{Account, Amount, Change, Entry, EntryType, Hold, Line, Money, Policy, Refusal, account::Found};
 
 /// Spends what a hold reserves: `amount` of it, or all. The rest is free again at once.
 ///
@@ -67,7 +65,12 @@ pub fn release(account: &Account, policy: &Policy, hold: &Entry, at: Timestamp) 
 }
 
 /// The account without this hold, which still counts.
-fn resolve(account: &Account, policy: &Policy, entry: &Entry, at: Timestamp) -> Result<(Account, Hold), Refusal> {
+fn resolve(
+    account: &Account,
+    policy: &Policy,
+    entry: &Entry,
+    at: Timestamp,
+) -> Result<(Account, Hold), Refusal> {
     let deadline = entry.deadline.ok_or(Refusal::RedemptionNotFound)?;
     let place = account.holds.iter().position(|hold| hold.number == entry.number);
     let mut account = account.clone();
@@ -81,7 +84,9 @@ fn resolve(account: &Account, policy: &Policy, entry: &Entry, at: Timestamp) -> 
     let over: Option<Timestamp> = account
         .lots
         .iter()
-        .filter(|lot| !lot.is_usable(policy, at) && hold.parts.iter().any(|(number, _)| *number == lot.number))
+        .filter(|lot| {
+            !lot.is_usable(policy, at) && hold.parts.iter().any(|(number, _)| *number == lot.number)
+        })
         .filter_map(|lot| lot.origin.expires_at)
         .min();
     if let Some(over) = over {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, Payment, Policy,
-    Refusal, TopupId, account::Incoming, text::words,
+    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, Payment,
+    Policy, Refusal, TopupId, account::Incoming, text::words,
 };
 
 words! {
@@ -173,7 +173,12 @@ pub fn reject(
 ///
 /// # Errors
 /// [`Refusal::TopupNotPending`].
-pub fn cancel(account: &Account, topup: &Topup, by: Actor, at: Timestamp) -> Result<(Account, Topup), Refusal> {
+pub fn cancel(
+    account: &Account,
+    topup: &Topup,
+    by: Actor,
+    at: Timestamp,
+) -> Result<(Account, Topup), Refusal> {
     let resolution = Resolution { by, at, credited: None, reason: None };
     let account = settle(account, topup)?;
     Ok((account, Topup { status: TopupStatus::Cancelled, resolution: Some(resolution), ..topup.clone() }))
@@ -190,7 +195,12 @@ fn settle(account: &Account, topup: &Topup) -> Result<Account, Refusal> {
 }
 
 /// What holds for one request, when it is asked for and again when it is approved, whatever part of it was paid.
-fn check_request(account: &Account, policy: &Policy, payment: &Payment, amount: Money) -> Result<(), Refusal> {
+fn check_request(
+    account: &Account,
+    policy: &Policy,
+    payment: &Payment,
+    amount: Money,
+) -> Result<(), Refusal> {
     let currency = account.currency;
     if let Some(allowed) = &policy.topup_methods
         && !allowed.contains(&payment.method)

@@ -4,12 +4,12 @@ use LotExpiry::{At, EndOf, Never};
 use jiff::Timestamp;
 
 use super::{
-    account, balances, day, goodwill, granted, held, invalid_amount, left, owned, policy, redeemed, seal_by, swept,
-    time, told, usd,
+    account, balances, day, goodwill, granted, held, invalid_amount, left, owned, policy, redeemed, seal_by,
+    swept, time, told, usd,
 };
 use crate::{
-    Account, Category, Change, EntryType, Grant, LotExpiry, LotNumber, Note, Policy, Refusal, Role, Withdrawal,
-    change_expiry, debit, release, void_lot,
+    Account, Category, Change, EntryType, Grant, LotExpiry, LotNumber, Note, Policy, Refusal, Role,
+    Withdrawal, change_expiry, debit, release, void_lot,
 };
 
 fn reason() -> Note {
@@ -56,7 +56,10 @@ fn check_withdrawal(settings: &str, amount: &str, expected: Result<&[(&str, &str
         assert_eq!((entry.kind, entry.amount), (EntryType::Withdraw, usd(amount).negated()));
         assert_eq!(before.balance().unwrap().plus(entry.amount), after.balance());
         assert_eq!(after.lifetime.withdrawn, usd(amount));
-        assert_eq!((entry.journal, entry.reference), (Some("bank".parse().unwrap()), withdrawal("1").reference));
+        assert_eq!(
+            (entry.journal, entry.reference),
+            (Some("bank".parse().unwrap()), withdrawal("1").reference)
+        );
         assert_eq!(entry.note.as_ref().and_then(crate::FreeText::text), Some("as you wished"));
     }
 }
@@ -89,7 +92,12 @@ fn a_withdrawal_takes_lots_in_the_policys_order() {
     let mut account = account(&[]);
     for expires in [None, Some(9), Some(8)] {
         let expiry = expires.map(|number| At(day(number)));
-        account = granted(&account, &policy("{}"), &Grant { category: Category::Paid, expiry, ..goodwill("10") }, day(1));
+        account = granted(
+            &account,
+            &policy("{}"),
+            &Grant { category: Category::Paid, expiry, ..goodwill("10") },
+            day(1),
+        );
     }
     let first = r#"{"consumption_order": "expiring_first"}"#;
     let change = withdraw(&account, first, "15", Role::Admin).unwrap();
@@ -190,11 +198,8 @@ fn a_lot_is_voided_as_far_as_it_is_left_and_once() {
     check_void(&lots, "4", day(2), Err(Refusal::LotNotFound));
     check_void(&lots, "18446744073709551615", day(2), Err(Refusal::LotNotFound));
     check_void(&lots, "2.1", day(2), Err(stands_in_the_way("has nothing left")));
-    let (after, _) = seal_by(
-        &policy("{}"),
-        void_lot(&lots, &policy("{}"), 1.into(), &reason(), day(2)).unwrap(),
-        day(2),
-    );
+    let (after, _) =
+        seal_by(&policy("{}"), void_lot(&lots, &policy("{}"), 1.into(), &reason(), day(2)).unwrap(), day(2));
     check_void(&after, "1", day(2), Err(stands_in_the_way("has nothing left")));
     let (swept, _) = swept(&lots, &policy("{}"), day(5));
     check_void(&swept, "2", day(5), Err(stands_in_the_way("has nothing left")));
@@ -223,7 +228,10 @@ fn check_change(settings: &str, expiry: LotExpiry, expected: Result<Option<&str>
     assert_eq!(moment, expected.map(|moment| moment.map(time)), "{expiry:?}");
     if let Ok(change) = change {
         let (after, entry) = seal_by(&rules, change, day(3));
-        assert_eq!((entry.kind, entry.amount, entry.lot), (EntryType::ExpiryChange, usd("0"), Some(2.into())));
+        assert_eq!(
+            (entry.kind, entry.amount, entry.lot),
+            (EntryType::ExpiryChange, usd("0"), Some(2.into()))
+        );
         assert_eq!(entry.reason.as_ref().and_then(crate::FreeText::text), Some("a mistake"));
         assert_eq!((entry.expires_at, left(&after)), (after.lots[1].origin.expires_at, left(&before)));
         assert_eq!((&after.lots[0], after.lots[1].remaining), (&before.lots[0], before.lots[1].remaining));
@@ -292,6 +300,7 @@ fn a_held_lot_may_expire_sooner_and_stays_held() {
     assert_eq!(balances(&account, &rules, day(5)), ["10.00", "6.00", "0.00"]);
     let (account, booked) = swept(&account, &rules, day(5));
     assert_eq!(booked.map(|entry| entry.amount), Some(usd("-4")));
-    let (_, captured) = seal_by(&rules, crate::capture(&account, &rules, &hold, None, day(6)).unwrap(), day(6));
+    let (_, captured) =
+        seal_by(&rules, crate::capture(&account, &rules, &hold, None, day(6)).unwrap(), day(6));
     assert_eq!(captured.amount, usd("-6"));
 }

@@ -195,8 +195,9 @@ pub(super) const STORED: [(&str, &str); 15] = [
 
 /// One entry of each type at the least, with all that such an entry can say, and the account after them.
 fn history() -> (Account, Vec<(Entry, String)>) {
-    let rules =
-        policy(r#"{"expiry_days": 15, "overdraft_limit": {"USD": "20"}, "withdrawable": ["paid", "refund"]}"#);
+    let rules = policy(
+        r#"{"expiry_days": 15, "overdraft_limit": {"USD": "20"}, "withdrawable": ["paid", "refund"]}"#,
+    );
     let mut entries = Vec::new();
     let mut commit = |change: Change, number: i8| {
         let (account, entry, content) = change.seal(&rules, sealing(day(number))).unwrap();
@@ -248,8 +249,7 @@ fn history() -> (Account, Vec<(Entry, String)>) {
     let (account, _) = commit(change, 5);
 
     // The debt of 19.99 is settled first, and 10.01 come back to the second lot.
-    let change =
-        crate::refund(&account, &rules, &redeemed, usd("0.00"), amount("30.00"), day(5)).unwrap();
+    let change = crate::refund(&account, &rules, &redeemed, usd("0.00"), amount("30.00"), day(5)).unwrap();
     let (account, _) = commit(change, 5);
 
     let change = crate::hold(&account, &rules, &id, &order, amount("1.00"), None, day(6)).unwrap();
@@ -320,8 +320,9 @@ fn an_entry_says_who_did_it_and_when_and_under_which_settings() {
     let change =
         crate::grant(&account(&[]), &Policy::default(), &goodwill("5"), Role::Store, day(1)).unwrap();
     let by = actor(Role::Store, "key-2");
-    let (_, entry, _) =
-        change.seal(&Policy::default(), Seal { actor: by.clone(), policy_version: 12, ..sealing(day(1)) }).unwrap();
+    let (_, entry, _) = change
+        .seal(&Policy::default(), Seal { actor: by.clone(), policy_version: 12, ..sealing(day(1)) })
+        .unwrap();
     assert_eq!((entry.actor, entry.at, entry.policy_version), (by, day(1), 12));
 }
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    account, allocated, balances, day, goodwill, held, left, owned, policy, redeemed, refunded, seal, spend, swept, texts,
-    time, told, usd,
+    account, allocated, balances, day, goodwill, held, left, owned, policy, redeemed, refunded, seal, spend,
+    swept, texts, time, told, usd,
 };
 use crate::{Account, Change, EntryType, Grant, Lot, LotExpiry, LotNumber, Role, Sweep, expire};
 
@@ -20,7 +20,8 @@ fn check(before: &Account, at: Timestamp, expired: &[(u64, &str)], bound: Option
         Sweep::Due(change) => {
             assert_eq!(allocated(&change), texts(expired));
             assert_eq!((change.line.kind, change.account.expiry_bound), (EntryType::Expire, bound));
-            let is_open = |lot: &&Lot| expired.iter().all(|(number, _)| lot.number != LotNumber::from(*number));
+            let is_open =
+                |lot: &&Lot| expired.iter().all(|(number, _)| lot.number != LotNumber::from(*number));
             assert_eq!(change.account.lots, before.lots.iter().filter(is_open).cloned().collect::<Vec<_>>());
             let (after, entry) = seal(*change, at);
             assert_eq!(before.balance().unwrap().plus(entry.amount), after.balance());

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    account, balances, day, goodwill, granted, held, invalid_amount, large_order, left, order, order_id, owned,
-    policy, redeemed, reserve, seal, seal_by, swept, time, told, usd,
+    account, balances, day, goodwill, granted, held, invalid_amount, large_order, left, order, order_id,
+    owned, policy, redeemed, reserve, seal, seal_by, swept, time, told, usd,
 };
 use crate::{
     Account, Category, Change, Entry, EntryType, Grant, HoldSeconds, LotExpiry, MAX_HOLDS, Order, Policy,
@@ -25,12 +25,16 @@ fn check_capture(
     taken: (&[(&str, &str)], Option<&str>),
     after: [&str; 3],
 ) {
-    let change = capture(account, policy, hold, amount.map(|amount| amount.parse().unwrap()), day(2)).unwrap();
+    let change =
+        capture(account, policy, hold, amount.map(|amount| amount.parse().unwrap()), day(2)).unwrap();
     let before = account.balance().unwrap();
     let (account, entry) = seal_by(policy, change, day(2));
     assert_eq!((told(&entry.allocations), entry.overdraft), (owned(taken.0), taken.1.map(usd)), "{amount:?}");
     assert_eq!(balances(&account, policy, day(2)), after, "{amount:?}");
-    assert_eq!((entry.kind, entry.redemption, entry.held), (EntryType::Capture, Some(hold.number), hold.held));
+    assert_eq!(
+        (entry.kind, entry.redemption, entry.held),
+        (EntryType::Capture, Some(hold.number), hold.held)
+    );
     assert_eq!((entry.order.as_ref(), before.plus(entry.amount)), (hold.order.as_ref(), account.balance()));
     assert_eq!(account.lifetime.redeemed, entry.amount.negated());
     assert_eq!(account.holds, []);
@@ -41,7 +45,10 @@ fn check_capture(
 #[track_caller]
 fn check_unresolvable(account: &Account, hold: &Entry, at: Timestamp, refusal: &Refusal) {
     assert_eq!(capture(account, &policy("{}"), hold, None, at).as_ref(), Err(refusal));
-    assert_eq!(capture(account, &policy("{}"), hold, Some("0.01".parse().unwrap()), at).as_ref(), Err(refusal));
+    assert_eq!(
+        capture(account, &policy("{}"), hold, Some("0.01".parse().unwrap()), at).as_ref(),
+        Err(refusal)
+    );
     assert_eq!(release(account, &policy("{}"), hold, at).as_ref(), Err(refusal));
 }
 
@@ -75,8 +82,7 @@ fn what_is_held_is_kept_from_everybody_else() {
     let (held, _) = held(&account(&[(1, "10", None)]), &policy("{}"), "7", day(2));
     let (rules, insufficient) = (policy("{}"), Refusal::InsufficientCredit { available: usd("3.00") });
     let (amount, reason) = ("3.01".parse().unwrap(), "a mistake".parse().unwrap());
-    let withdrawal =
-        Withdrawal { amount, journal: "cash".parse().unwrap(), reference: None, note: None };
+    let withdrawal = Withdrawal { amount, journal: "cash".parse().unwrap(), reference: None, note: None };
     let refused = [
         crate::redeem(&held, &rules, &order_id(), &large_order(), Some(amount), day(2)),
         reserve(&held, &rules, "3.01", day(2)),
@@ -161,7 +167,8 @@ fn a_hold_counts_as_long_as_it_says_or_as_the_policy_says() {
     let deadline = |settings: &str, ttl: Option<u32>| {
         let ttl = ttl.map(|seconds| HoldSeconds::try_from(seconds).unwrap());
         let account = account(&[(1, "10", None)]);
-        let change = hold(&account, &policy(settings), &order_id(), &large_order(), None, ttl, day(2)).unwrap();
+        let change =
+            hold(&account, &policy(settings), &order_id(), &large_order(), None, ttl, day(2)).unwrap();
         change.line.deadline.unwrap().duration_since(day(2)).as_secs()
     };
     assert_eq!(deadline("{}", None), 900);
@@ -173,22 +180,30 @@ fn a_hold_counts_as_long_as_it_says_or_as_the_policy_says() {
 
 #[test]
 fn a_hold_asks_the_rules_that_a_redemption_asks() {
-    let limits = r#"{"usage_limit": {"type": "percent", "maximum": "50"}, "transaction_limit": {"USD": "25"}}"#;
+    let limits =
+        r#"{"usage_limit": {"type": "percent", "maximum": "50"}, "transaction_limit": {"USD": "25"}}"#;
     let off = r#"{"enabled": false}"#;
     let inactive = r#"{"activation_total": {"USD": "61"}}"#;
     let sixty = order(&[("sub_total", "60.00", 1)]);
     let product = Order { contains_credit_product: true, ..sixty.clone() };
     for settings in ["{}", limits, off, inactive, OVERDRAFT] {
         for order in [&sixty, &product, &order(&[])] {
-            for amount in [None, Some("10"), Some("20.01"), Some("25.01"), Some("70"), Some("99"), Some("0")] {
+            for amount in [None, Some("10"), Some("20.01"), Some("25.01"), Some("70"), Some("99"), Some("0")]
+            {
                 let (account, policy) = (account(&[(1, "20", None), (1, "5", Some(2))]), policy(settings));
                 let amount = amount.map(|amount| amount.parse().unwrap());
                 let taken = crate::redeem(&account, &policy, &order_id(), order, amount, day(2));
                 let reserved = hold(&account, &policy, &order_id(), order, amount, None, day(2));
                 let quoted = quote(&account, &policy, order, amount, day(2));
 
-                let said = |change: Change| (change.line.order, change.line.overdraft, told(&change.line.allocations));
-                assert_eq!(taken.clone().map(said), reserved.clone().map(said), "{amount:?} under {settings}");
+                let said = |change: Change| {
+                    (change.line.order, change.line.overdraft, told(&change.line.allocations))
+                };
+                assert_eq!(
+                    taken.clone().map(said),
+                    reserved.clone().map(said),
+                    "{amount:?} under {settings}"
+                );
                 let applied = quoted.map(|terms| terms.applied).ok().filter(|applied| applied.is_positive());
                 assert_eq!(reserved.ok().and_then(|change| change.line.held), applied);
                 assert_eq!(taken.ok().map(|change| change.line.amount.negated()), applied);
@@ -245,7 +260,9 @@ fn a_hold_over_lots_and_overdraft_takes_the_lots_first() {
 #[test]
 fn a_live_hold_can_be_captured_whatever_the_policy_has_become() {
     let (account, hold) = held(&account(&[(1, "20", None)]), &policy(OVERDRAFT), "60", day(2));
-    let tighter = policy(r#"{"enabled": false, "transaction_limit": {"USD": "1"}, "usage_limit": {"type": "percent", "maximum": "1"}}"#);
+    let tighter = policy(
+        r#"{"enabled": false, "transaction_limit": {"USD": "1"}, "usage_limit": {"type": "percent", "maximum": "1"}}"#,
+    );
     let lot: &[(&str, &str)] = &[("1", "20.00")];
     check_capture(&account, &tighter, &hold, None, (lot, Some("40")), ["-40.00", "0.00", "0.00"]);
 }
@@ -307,7 +324,8 @@ fn what_expires_while_held_stays_usable_for_that_holds_capture_alone() {
     let (account, hold, rules) = expiring_while_held();
     assert_eq!(balances(&account, &rules, day(4)), ["30.00", "7.00", "23.00"]);
     assert_eq!(balances(&account, &rules, day(6)), ["30.00", "7.00", "20.00"]);
-    let refused = crate::redeem(&account, &rules, &order_id(), &large_order(), Some("20.01".parse().unwrap()), day(6));
+    let refused =
+        crate::redeem(&account, &rules, &order_id(), &large_order(), Some("20.01".parse().unwrap()), day(6));
     assert_eq!(refused, Err(Refusal::InsufficientCredit { available: usd("20") }));
 
     let (after, entry) = seal(capture(&account, &rules, &hold, None, day(6)).unwrap(), day(6));
@@ -347,7 +365,8 @@ fn what_expired_while_held_expires_at_once_when_it_is_released() {
         let (after, booked) = swept(&after, &rules, day(6));
         assert_eq!((booked.map(|entry| entry.amount), after.expiry_bound), (Some(usd(due)), None));
 
-        let (after, _) = seal(capture(&account, &rules, &hold, Some("5".parse().unwrap()), day(6)).unwrap(), day(6));
+        let (after, _) =
+            seal(capture(&account, &rules, &hold, Some("5".parse().unwrap()), day(6)).unwrap(), day(6));
         assert_eq!(after.available(&rules, day(6)), Ok(usd("20")));
         assert!(after.expiry_bound.is_some_and(|bound| bound <= day(6)));
         let (after, _) = swept(&after, &rules, day(6));

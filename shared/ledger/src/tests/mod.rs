@@ -5,8 +5,8 @@ mod entry;
 mod expire;
 mod grant;
 mod holds;
-//mod laws;
-//mod model;
+mod laws;
+mod model;
 mod overdraft;
 mod redeem;
 mod refunds;
@@ -185,7 +185,8 @@ fn owned(parts: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// Balance, what is held of it, and what can be spent.
 fn balances(account: &Account, policy: &Policy, at: Timestamp) -> [String; 3] {
-    [account.balance(), account.held(at), account.available(policy, at)].map(|money| money.unwrap().to_string())
+    [account.balance(), account.held(at), account.available(policy, at)]
+        .map(|money| money.unwrap().to_string())
 }
 
 /// The refusal of a value that stands in the field `amount`.

@@ -1,8 +1,8 @@
 //! Going below zero, and coming back.
 
 use super::{
-    account, balances, day, goodwill, granted, held, large_order, left, order_id, owned, policy, redeemed, reserve,
-    seal_by, told, usd,
+    account, balances, day, goodwill, granted, held, large_order, left, order_id, owned, policy, redeemed,
+    reserve, seal_by, told, usd,
 };
 use crate::{
     Account, BoundBy, Category, Grant, LotExpiry, Money, Payment, PaymentMode, Policy, Refusal, Role,
@@ -52,12 +52,18 @@ fn an_exact_amount_may_go_below_zero_down_to_the_limit() {
 fn worked_example_10_the_next_credit_settles_the_debt_first() {
     let rules = policy(FIFTY);
     let (account, entry) = redeemed(&account(&[(1, "20", None)]), &rules, "60", day(2));
-    assert_eq!((entry.balance_after, entry.overdraft, &*account.lots), (usd("-40"), Some(usd("40")), &[][..]));
+    assert_eq!(
+        (entry.balance_after, entry.overdraft, &*account.lots),
+        (usd("-40"), Some(usd("40")), &[][..])
+    );
 
     let change = crate::grant(&account, &rules, &goodwill("100"), Role::Store, day(3)).unwrap();
     let (account, entry) = seal_by(&rules, change, day(3));
 
-    assert_eq!((entry.amount, entry.balance_after, entry.overdraft), (usd("100"), usd("60"), Some(usd("40"))));
+    assert_eq!(
+        (entry.amount, entry.balance_after, entry.overdraft),
+        (usd("100"), usd("60"), Some(usd("40")))
+    );
     assert_eq!(told(&entry.allocations), owned(&[("3", "60.00")]));
     assert_eq!((left(&account), account.debt), (owned(&[("3", "60.00")]), usd("0")));
     assert_eq!(account.lifetime.granted, usd("120"));
@@ -77,17 +83,21 @@ fn credit_that_is_less_than_the_debt_makes_no_lot() {
 
 #[test]
 fn a_topup_settles_the_debt_and_limits_look_at_what_is_owed() {
-    let rules = policy(r#"{"overdraft_limit": {"USD": "50"}, "balance_limit": {"USD": "10"}, "topup_limit": {"USD": "10"}}"#);
+    let rules = policy(
+        r#"{"overdraft_limit": {"USD": "50"}, "balance_limit": {"USD": "10"}, "topup_limit": {"USD": "10"}}"#,
+    );
     let owing = owing(&rules, "40");
     let ask = |amount: &str| {
-        let payment = Payment { mode: PaymentMode::Online, method: "stripe".parse().unwrap(), reference: None };
+        let payment =
+            Payment { mode: PaymentMode::Online, method: "stripe".parse().unwrap(), reference: None };
         let request = TopupRequest { amount: amount.parse().unwrap(), payment, reference: None };
         let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
         request_topup(&owing, &rules, &request, id, super::actor(Role::Customer, "alice"), day(3))
     };
     assert_eq!(ask("50.01").unwrap_err(), Refusal::TopupLimitExceeded { limit: usd("10") });
     let (waiting, topup) = ask("50").unwrap();
-    let (change, _) = approve(&waiting, &rules, &topup, None, super::actor(Role::Admin, "key-1"), day(3)).unwrap();
+    let (change, _) =
+        approve(&waiting, &rules, &topup, None, super::actor(Role::Admin, "key-1"), day(3)).unwrap();
     let (after, entry) = seal_by(&rules, change, day(3));
     assert_eq!((entry.overdraft, entry.balance_after), (Some(usd("40")), usd("10")));
     assert_eq!((after.debt, after.lifetime.topped_up), (usd("0"), usd("50")));
@@ -128,7 +138,8 @@ fn lots_beside_a_debt_are_nobodys_own_until_it_is_settled() {
     let unasked = crate::redeem(&account, &rules, &order_id(), &large_order(), None, day(2));
     assert_eq!(unasked, Err(Refusal::InsufficientCredit { available: usd("0") }));
     let cent = "0.01".parse().unwrap();
-    let withdrawal = Withdrawal { amount: cent, journal: "cash".parse().unwrap(), reference: None, note: None };
+    let withdrawal =
+        Withdrawal { amount: cent, journal: "cash".parse().unwrap(), reference: None, note: None };
     let withdrawn = crate::withdraw(&account, &rules, &withdrawal, Role::Store, day(2));
     assert_eq!(withdrawn, Err(Refusal::InsufficientCredit { available: usd("0") }));
     let debited = crate::debit(&account, &rules, cent, &"a mistake".parse().unwrap(), None, day(2));
@@ -184,5 +195,8 @@ fn a_debt_is_no_lot_and_keeps_none() {
     let rules = policy(FIFTY);
     let grant = Grant { category: Category::Paid, ..goodwill("40") };
     let after = granted(&owing(&rules, "40"), &rules, &grant, day(3));
-    assert_eq!((after.lots.len(), after.debt, after.balance()), (0, Money::zero(after.currency), Ok(usd("0"))));
+    assert_eq!(
+        (after.lots.len(), after.debt, after.balance()),
+        (0, Money::zero(after.currency), Ok(usd("0")))
+    );
 }

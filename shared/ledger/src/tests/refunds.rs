@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    account, actor, balances, day, goodwill, granted, held, invalid_amount, large_order, left, order_id, owned, policy,
-    redeemed, refunded, reserve, seal_by, swept, time, told, usd,
+    account, actor, balances, day, goodwill, granted, held, invalid_amount, large_order, left, order_id,
+    owned, policy, redeemed, refunded, reserve, seal_by, swept, time, told, usd,
 };
 use crate::{
-    Account, Category, Change, Entry, EntryType, Grant, LotExpiry, MAX_OPEN_LOTS, Origin, Payment, PaymentMode,
-    Policy, Refusal, Role, TopupRequest, approve, capture, release, request_topup,
+    Account, Category, Change, Entry, EntryType, Grant, LotExpiry, MAX_OPEN_LOTS, Origin, Payment,
+    PaymentMode, Policy, Refusal, Role, TopupRequest, approve, capture, release, request_topup,
 };
 
 const FIFTY: &str = r#"{"overdraft_limit": {"USD": "50"}}"#;
@@ -27,12 +27,7 @@ fn spent() -> Spent {
     Spent { account, entry, policy }
 }
 
-fn give_back(
-    spent: &Spent,
-    before: &str,
-    amount: Option<&str>,
-    at: Timestamp,
-) -> Result<Change, Refusal> {
+fn give_back(spent: &Spent, before: &str, amount: Option<&str>, at: Timestamp) -> Result<Change, Refusal> {
     let amount = amount.map(|amount| amount.parse().unwrap());
     crate::refund(&spent.account, &spent.policy, &spent.entry, usd(before), amount, at)
 }
@@ -183,7 +178,10 @@ fn without_grace_the_return_is_booked_and_then_the_expiry() {
     let rules = policy(r#"{"refund_grace_days": 0}"#);
     let (account, spent) = redeemed(&account(&[(1, "10", Some(5))]), &rules, "10", day(2));
     let (account, refund) = refunded(&account, &rules, &spent, "10", day(6));
-    assert_eq!((refund.amount, refund.balance_after, refund.available_after), (usd("10"), usd("10"), usd("0")));
+    assert_eq!(
+        (refund.amount, refund.balance_after, refund.available_after),
+        (usd("10"), usd("10"), usd("0"))
+    );
     assert!(account.expiry_bound.is_some_and(|bound| bound <= day(6)));
     let (account, booked) = swept(&account, &rules, day(6));
     assert_eq!((booked.map(|entry| entry.amount), account.balance()), (Some(usd("-10")), Ok(usd("0"))));
@@ -214,7 +212,8 @@ fn credit_of_two_categories_comes_back_as_two_lots_of_one_entry() {
     assert_eq!(left(&account), owned(&[("7", "1.00"), ("7.1", "5.00")]));
     let (account, _) = seal_by(
         &rules,
-        crate::void_lot(&account, &rules, "7.1".parse().unwrap(), &"a mistake".parse().unwrap(), day(8)).unwrap(),
+        crate::void_lot(&account, &rules, "7.1".parse().unwrap(), &"a mistake".parse().unwrap(), day(8))
+            .unwrap(),
         day(8),
     );
     assert_eq!(left(&account), owned(&[("7", "1.00")]));
@@ -229,7 +228,10 @@ fn a_lot_that_is_open_but_has_expired_is_not_filled_up() {
     assert_eq!(left(&account), owned(&[("1", "6.00"), ("3", "4.00")]));
     assert_eq!(account.available(&rules, day(6)), Ok(usd("4")));
     let (account, booked) = swept(&account, &rules, day(6));
-    assert_eq!((booked.map(|entry| entry.amount), left(&account)), (Some(usd("-6")), owned(&[("3", "4.00")])));
+    assert_eq!(
+        (booked.map(|entry| entry.amount), left(&account)),
+        (Some(usd("-6")), owned(&[("3", "4.00")]))
+    );
 }
 
 #[test]
@@ -259,7 +261,11 @@ fn a_refund_lowers_the_debt_first() {
     assert_eq!((owing.debt, second.overdraft), (usd("12"), Some(usd("12"))));
     let check = |spent: &Entry, amount: &str, settled: Option<&str>, lots: &[(&str, &str)], debt: &str| {
         let (after, refund) = refunded(&owing, &rules, spent, amount, day(3));
-        assert_eq!((refund.overdraft, told(&refund.allocations)), (settled.map(usd), owned(lots)), "{amount}");
+        assert_eq!(
+            (refund.overdraft, told(&refund.allocations)),
+            (settled.map(usd), owned(lots)),
+            "{amount}"
+        );
         assert_eq!((after.debt, left(&after).len()), (usd(debt), lots.len()), "{amount}");
         assert_eq!(owing.balance().unwrap().plus(usd(amount)), after.balance());
         assert_eq!(after.lifetime.refunded, usd(amount));
@@ -322,7 +328,8 @@ fn a_capture_is_refunded_as_a_redemption_is() {
     assert_eq!((refund.overdraft, refund.redemption), (Some(usd("5")), Some(captured.number)));
     assert_eq!(told(&refund.allocations), owned(&[("2", "10.00"), ("1", "2.00")]));
     assert_eq!(balances(&account, &rules, day(3)), ["12.00", "0.00", "62.00"]);
-    let too_much = crate::refund(&account, &rules, &captured, usd("17"), Some("8.01".parse().unwrap()), day(3));
+    let too_much =
+        crate::refund(&account, &rules, &captured, usd("17"), Some("8.01".parse().unwrap()), day(3));
     assert_eq!(too_much, Err(Refusal::RefundExceedsRedemption { refundable: usd("8") }));
 }
 
@@ -340,7 +347,8 @@ fn only_what_was_spent_is_refunded() {
     let (account, debit) = seal_by(&rules, debit, day(2));
     for entry in [grant, refund, hold, released, debit] {
         for amount in ["1", "0"] {
-            let refused = crate::refund(&account, &rules, &entry, usd("0"), Some(amount.parse().unwrap()), day(3));
+            let refused =
+                crate::refund(&account, &rules, &entry, usd("0"), Some(amount.parse().unwrap()), day(3));
             assert_eq!(refused, Err(Refusal::RedemptionNotFound), "{}", entry.kind);
         }
     }
@@ -393,7 +401,10 @@ fn a_refund_never_frees_a_hold_whose_credit_it_did_not_bring() {
     let (account, _) = held(&account, &rules, "6", day(2));
     let (account, _) = refunded(&account, &rules, &spent, "4", day(2));
     assert_eq!(balances(&account, &rules, day(2)), ["10.00", "6.00", "4.00"]);
-    assert_eq!(reserve(&account, &rules, "4.01", day(2)), Err(Refusal::InsufficientCredit { available: usd("4") }));
+    assert_eq!(
+        reserve(&account, &rules, "4.01", day(2)),
+        Err(Refusal::InsufficientCredit { available: usd("4") })
+    );
 }
 
 #[test]

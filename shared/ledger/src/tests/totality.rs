@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use super::{account_in, actor, currency, day, goodwill, order, policy, sealing};
 use crate::{
     Account, Amount, Category, Currency, CustomerId, Entry, EntryId, Grant, Hash, IdempotencyKey, Label,
-    LotExpiry, MAX_OPEN_LOTS, Money, Note, OutOfRange, Payment, PaymentMode, Percent, Policy, Refusal, Role,
-    SignedAmount, Sweep, Texts, TopupId, TopupRequest, Zone, approve, expire, quote, redeem, request_topup,
+    LotExpiry, LotId, LotNumber, MAX_OPEN_LOTS, Money, Note, OutOfRange, Payment, PaymentMode, Percent,
+    Policy, Refusal, Role, SignedAmount, Sweep, Texts, TopupId, TopupRequest, Withdrawal, Zone, approve,
+    capture, debit, expire, quote, redeem, refund, request_topup, void_lot, withdraw,
 };
 
 /// The largest amount of a currency with four decimals, than which none counts higher.
@@ -100,6 +101,8 @@ proptest! {
         check::<Currency>(&text);
         check::<CustomerId>(&text);
         check::<EntryId>(&text);
+        check::<LotId>(&text);
+        check::<LotNumber>(&text);
         check::<IdempotencyKey>(&text);
         check::<TopupId>(&text);
         check::<Label>(&text);
@@ -172,7 +175,8 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
     };
     let redeemed = |account: &Account| {
         let order = order(&[("sub_total", "1", 1)]);
-        redeem(account, &rules, &"1002".parse().unwrap(), &order, None, day(2))?.seal(&rules, sealing(day(2)))?;
+        redeem(account, &rules, &"1002".parse().unwrap(), &order, None, day(2))?
+            .seal(&rules, sealing(day(2)))?;
         Ok(())
     };
     let topped_up = |account: &Account| {
@@ -186,6 +190,46 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
         change.seal(&rules, sealing(day(2)))?;
         Ok(())
     };
+    let refunded = |account: &Account| {
+        let (account, spent) = super::redeemed(account, &rules, "1", day(2));
+        refund(&account, &rules, &spent, Money::zero(Currency::USD), None, day(2))?
+            .seal(&rules, sealing(day(2)))?;
+        Ok(())
+    };
+    let withdrawn = |account: &Account| {
+        let (amount, journal) = ("1".parse().unwrap(), "cash".parse().unwrap());
+        let withdrawal = Withdrawal { amount, journal, reference: None, note: None };
+        let any = policy(r#"{"withdrawable": ["goodwill"]}"#);
+        withdraw(account, &any, &withdrawal, Role::Store, day(2))?.seal(&any, sealing(day(2)))?;
+        Ok(())
+    };
+    let debited = |account: &Account| {
+        let (amount, reason) = ("1".parse().unwrap(), "a mistake".parse().unwrap());
+        debit(account, &rules, amount, &reason, None, day(2))?.seal(&rules, sealing(day(2)))?;
+        Ok(())
+    };
+    let voided = |account: &Account| {
+        void_lot(account, &rules, 1.into(), &"a mistake".parse().unwrap(), day(2))?
+            .seal(&rules, sealing(day(2)))?;
+        Ok(())
+    };
+    let held = |account: &Account| {
+        super::reserve(account, &rules, "1", day(2))?.seal(&rules, sealing(day(2)))?;
+        Ok(())
+    };
+    let captured = |account: &Account| {
+        let (account, hold) = super::held(account, &rules, "1", day(2));
+        capture(&account, &rules, &hold, None, day(2))?.seal(&rules, sealing(day(2)))?;
+        Ok(())
+    };
+    let owed = |account: &Account| {
+        let overdraft = policy(r#"{"overdraft_limit": {"USD": "999999999999"}}"#);
+        let large = order(&[("sub_total", "999999999999", 1)]);
+        let amount = Some("11".parse().unwrap());
+        redeem(account, &overdraft, &"1002".parse().unwrap(), &large, amount, day(2))?
+            .seal(&overdraft, sealing(day(2)))?;
+        Ok(())
+    };
     let expired = |account: &Account| {
         let Sweep::Due(change) = expire(account, &rules, day(9))? else { panic!("nothing is due") };
         change.seal(&rules, sealing(day(9)))?;
@@ -196,6 +240,12 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
     check_full(|account| account.lifetime.redeemed = most, redeemed);
     check_full(|account| account.lifetime.topped_up = most, topped_up);
     check_full(|account| account.lifetime.expired = most, expired);
+    check_full(|account| account.lifetime.refunded = most, refunded);
+    check_full(|account| account.lifetime.withdrawn = most, withdrawn);
+    check_full(|account| account.lifetime.debited = most, debited);
+    check_full(|account| account.lifetime.debited = most, voided);
+    check_full(|account| account.lifetime.redeemed = most, captured);
+    check_full(|account| account.lots[0].remaining = most, owed);
     check_full(|account| account.pending = most, topped_up);
     check_full(|account| account.lots[0].remaining = most, granted);
     check_full(|account| account.lots[0].remaining = most, topped_up);
@@ -203,6 +253,10 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
     check_full(|account| account.number = u64::MAX, redeemed);
     check_full(|account| account.number = u64::MAX, topped_up);
     check_full(|account| account.number = u64::MAX, expired);
+    check_full(|account| account.number = u64::MAX, withdrawn);
+    check_full(|account| account.number = u64::MAX, debited);
+    check_full(|account| account.number = u64::MAX, voided);
+    check_full(|account| account.number = u64::MAX, held);
 }
 
 #[test]
@@ -214,5 +268,11 @@ fn the_last_of_all_moments_is_no_trouble() {
     assert_eq!(change.line.expires_at, None);
     let grant = Grant { category: Category::Paid, expiry: Some(LotExpiry::At(last)), ..goodwill("1") };
     assert_eq!(crate::grant(&account, &hundred_years, &grant, Role::Store, last), Err(Refusal::ExpiryInPast));
+    let full = account_in("USD", &[(1, "10", None), (1, "10", Some(5))]);
+    assert_eq!(super::reserve(&full, &policy("{}"), "1", last), Err(Refusal::OutOfRange(OutOfRange)));
+    let (spent, redemption) = super::redeemed(&full, &policy("{}"), "20", day(2));
+    let refunded =
+        refund(&spent, &policy("{}"), &redemption, Money::zero(Currency::USD), None, last).unwrap();
+    assert_eq!(refunded.account.lots.last().unwrap().origin.expires_at, Some(last));
     assert!(crate::grant(&account, &hundred_years, &grant, Role::Store, day(1)).is_ok());
 }
