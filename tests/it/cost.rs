@@ -23,20 +23,27 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     let mut costs = Vec::new();
     let mut note = |what: &str| costs.push(format!("{what}: {}", cost(&world.wire.trips())));
 
-    shop.post("/v1/customers/alice/grants", "g1", json!({"amount": "25", "category": "paid"})).await.expect(201, "");
+    shop.post("/v1/customers/alice/grants", "g1", json!({"amount": "25", "category": "paid"}))
+        .await
+        .expect(201, "");
     note("grant, the first");
-    shop.post("/v1/customers/alice/grants", "g2", json!({"amount": "25", "category": "paid"})).await.expect(201, "");
+    shop.post("/v1/customers/alice/grants", "g2", json!({"amount": "25", "category": "paid"}))
+        .await
+        .expect(201, "");
     note("grant");
     let expiring = json!({"amount": "25", "category": "paid", "expires_on": "2026-12-31"});
     shop.post("/v1/customers/alice/grants", "g3", expiring).await.expect(201, "");
     note("grant that expires before all others");
-    let noted = json!({"amount": "25", "category": "paid", "note": "for the late parcel", "reference": "order-1001"});
+    let noted =
+        json!({"amount": "25", "category": "paid", "note": "for the late parcel", "reference": "order-1001"});
     shop.post("/v1/customers/alice/grants", "g4", noted).await.expect(201, "");
     note("grant with a note and a reference");
     let body = json!({"order": order("1", "60")});
     shop.post("/v1/customers/alice/redemptions", "r1", body.clone()).await.expect(201, "");
     note("redeem over three lots");
-    assert!(shop.post("/v1/customers/alice/redemptions", "r1", body.clone()).await.expect(201, "").is_replayed());
+    assert!(
+        shop.post("/v1/customers/alice/redemptions", "r1", body.clone()).await.expect(201, "").is_replayed()
+    );
     note("replay");
     shop.post("/v1/customers/alice/redemptions/quote", "-", body).await.expect(200, "");
     note("quote");
@@ -46,32 +53,46 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     note("history of one currency");
     shop.get("/v1/customers/alice/entries").await.expect(200, "");
     note("history");
-    let topup = json!({"amount": "50", "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"}});
+    let topup =
+        json!({"amount": "50", "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"}});
     let requested = shop.post("/v1/customers/alice/topups", "t1", topup).await.expect(201, "");
     note("request top-up");
     admin.get("/v1/topups").await.expect(200, "");
     note("pending top-ups");
-    let path = format!("/v1/customers/alice/topups/{}/approve", requested.json["topup"]["id"].as_str().unwrap());
+    let path =
+        format!("/v1/customers/alice/topups/{}/approve", requested.json["topup"]["id"].as_str().unwrap());
     admin.post(&path, "a1", json!({})).await.expect(200, "");
     note("approve");
     let hold = json!({"order": order("2", "10"), "hold": true});
     let held = shop.post("/v1/customers/alice/redemptions", "h1", hold).await.expect(201, "");
     note("hold");
-    let path = format!("/v1/customers/alice/redemptions/{}/capture", held.json["entry"]["id"].as_str().unwrap());
+    let path =
+        format!("/v1/customers/alice/redemptions/{}/capture", held.json["entry"]["id"].as_str().unwrap());
     let captured = shop.post(&path, "c1", json!({"amount": "6"})).await.expect(201, "");
     note("capture");
-    let path = format!("/v1/customers/alice/redemptions/{}/refund", captured.json["entry"]["id"].as_str().unwrap());
+    let path =
+        format!("/v1/customers/alice/redemptions/{}/refund", captured.json["entry"]["id"].as_str().unwrap());
     shop.post(&path, "f1", json!({"amount": "2"})).await.expect(201, "");
     note("refund, the first");
     shop.post(&path, "f2", json!({"amount": "2"})).await.expect(201, "");
     note("refund");
-    shop.post("/v1/customers/alice/withdrawals", "w1", json!({"amount": "1", "journal": "cash"})).await.expect(201, "");
+    shop.post("/v1/customers/alice/withdrawals", "w1", json!({"amount": "1", "journal": "cash"}))
+        .await
+        .expect(201, "");
     note("withdraw");
-    admin.post("/v1/customers/alice/debits", "d1", json!({"amount": "1", "reason": "counted twice"})).await.expect(201, "");
+    admin
+        .post("/v1/customers/alice/debits", "d1", json!({"amount": "1", "reason": "counted twice"}))
+        .await
+        .expect(201, "");
     note("debit");
 
     world.set_now("2027-01-01T00:00:00Z");
-    world.store.expire(&"alice".parse().unwrap(), "USD".parse().unwrap(), world.now()).await.unwrap().unwrap();
+    world
+        .store
+        .expire(&"alice".parse().unwrap(), "USD".parse().unwrap(), world.now())
+        .await
+        .unwrap()
+        .unwrap();
     note("expire");
 
     let expected = [

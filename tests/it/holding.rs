@@ -30,7 +30,10 @@ async fn worked_example_9_a_hold_of_100_of_which_60_are_captured() {
     world.granted("alice", "100", json!({})).await;
     let held = hold(&world, "100", json!({})).await;
     assert_eq!((&held.json["applied"], &held.json["remaining_due"]), (&json!("100.00"), &json!("400.00")));
-    assert_eq!((&held.json["entry"]["type"], &held.json["entry"]["amount"]), (&json!("hold"), &json!("0.00")));
+    assert_eq!(
+        (&held.json["entry"]["type"], &held.json["entry"]["amount"]),
+        (&json!("hold"), &json!("0.00"))
+    );
     assert_eq!(held.json["entry"]["hold_expires_at"], "2026-11-22T10:15:00Z");
     assert_eq!(balances(&world).await, ["100.00", "100.00", "0.00"]);
 
@@ -108,7 +111,8 @@ async fn several_holds_share_the_credit_and_more_than_a_hold_is_not_captured() {
     let third = json!({"order": order("3", "500"), "amount": "0.01", "hold": true});
     let third = world.shop().post(REDEMPTIONS, "third", third).await.expect(422, "insufficient_credit");
     assert_eq!(third.json["available"], "0.00");
-    let more = resolve(&world, &second, "capture", json!({"amount": "15.01"})).await.expect(422, "exceeds_hold");
+    let more =
+        resolve(&world, &second, "capture", json!({"amount": "15.01"})).await.expect(422, "exceeds_hold");
     assert_eq!(more.json["held"], "15.00");
     let captured = resolve(&world, &second, "capture", json!({})).await.expect(201, "");
     assert_eq!(captured.json["entry"]["allocations"], json!([{"lot": "USD-2", "amount": "15.00"}]));
@@ -125,7 +129,11 @@ async fn only_holds_are_captured_and_their_time_has_bounds() {
     let world = World::start().await;
     let granted = world.granted("alice", "50", json!({})).await;
     resolve(&world, &granted, "capture", json!({})).await.expect(404, "redemption_not_found");
-    world.shop().post(&format!("{REDEMPTIONS}/USD-99/void"), "v", json!({})).await.expect(404, "redemption_not_found");
+    world
+        .shop()
+        .post(&format!("{REDEMPTIONS}/USD-99/void"), "v", json!({}))
+        .await
+        .expect(404, "redemption_not_found");
     for ttl in [json!(0), json!(604_801), json!(-1), json!("60"), json!(1.5)] {
         let body = json!({"order": order("1", "5"), "hold": true, "ttl_seconds": ttl});
         let refused = world.shop().post(REDEMPTIONS, "h", body).await.expect(400, "invalid_request");
@@ -140,8 +148,14 @@ async fn fifty_captures_and_voids_of_one_hold_at_once_have_one_effect() {
     let world = World::start().await;
     world.granted("alice", "50", json!({})).await;
     let held = hold(&world, "50", json!({})).await;
-    let tries = (0..20).map(|at| resolve(&world, &held, if at % 2 == 0 { "capture" } else { "void" }, json!({})));
+    let tries =
+        (0..20).map(|at| resolve(&world, &held, if at % 2 == 0 { "capture" } else { "void" }, json!({})));
     let answers = futures::future::join_all(tries).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    assert!(answers.iter().filter(|answer| answer.status != 201).all(|answer| answer.json["code"] == "hold_resolved"));
+    assert!(
+        answers
+            .iter()
+            .filter(|answer| answer.status != 201)
+            .all(|answer| answer.json["code"] == "hold_resolved")
+    );
 }

@@ -1,12 +1,35 @@
 //! Scrip as a client sees it: statuses and JSON, and what it costs the database.
 #![expect(unreachable_pub, reason = "nothing is reached from outside a test binary")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and says where"
+)]
 
 mod support {
+    pub mod lambda;
+    pub mod process;
     pub mod wire;
     pub mod world;
 }
 
+mod bad_input;
+mod boot;
+mod calling;
+mod configuring;
 mod cost;
+mod expiring;
+mod granting;
 mod holding;
+mod processes;
+mod racing;
+mod reading;
+mod readme;
+mod redeeming;
 mod refunding;
+mod tidy;
+mod topping_up;
 mod traps;

@@ -8,7 +8,11 @@ const ALICE: &str = "/v1/customers/alice";
 
 async fn spend(world: &World, amount: &str) -> Answer {
     let body = json!({"order": order("1002", "500"), "amount": amount});
-    world.shop().post(&format!("{ALICE}/redemptions"), &format!("spend-{}", fresh()), body).await.expect(201, "")
+    world
+        .shop()
+        .post(&format!("{ALICE}/redemptions"), &format!("spend-{}", fresh()), body)
+        .await
+        .expect(201, "")
 }
 
 async fn refund(world: &World, spent: &Answer, amount: &str) -> Answer {
@@ -20,7 +24,12 @@ async fn refund(world: &World, spent: &Answer, amount: &str) -> Answer {
 async fn lots(world: &World) -> Vec<(String, String)> {
     let account = world.account("alice").await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    account["lots"].as_array().unwrap().iter().map(|lot| (text(&lot["id"]), text(&lot["remaining"]))).collect()
+    account["lots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|lot| (text(&lot["id"]), text(&lot["remaining"])))
+        .collect()
 }
 
 fn pairs(lots: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -87,7 +96,12 @@ async fn refunds_of_two_orders_at_once_never_give_back_more_than_was_spent() {
     let (first, second) = (spend(&world, "60").await, spend(&world, "40").await);
     let tries = (0..10).flat_map(|_| [refund(&world, &first, "20"), refund(&world, &second, "20")]);
     let answers = futures::future::join_all(tries).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 5, "{:#?}", answers.iter().map(|a| a.text.clone()).collect::<Vec<_>>());
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 201).count(),
+        5,
+        "{:#?}",
+        answers.iter().map(|a| a.text.clone()).collect::<Vec<_>>()
+    );
     assert_eq!(world.account("alice").await["balance"], "100.00");
 }
 
@@ -101,7 +115,10 @@ async fn what_expired_meanwhile_comes_back_for_some_days_and_expires_again() {
     let refunded = refund(&world, &spent, "30").await.expect(201, "");
     assert_eq!(lots(&world).await, pairs(&[(refunded.json["entry"]["id"].as_str().unwrap(), "30.00")]));
     let lot = world.account("alice").await["lots"][0].clone();
-    assert_eq!((&lot["category"], &lot["expires_at"]), (&json!("promotional"), &json!("2026-12-20T00:00:00Z")));
+    assert_eq!(
+        (&lot["category"], &lot["expires_at"]),
+        (&json!("promotional"), &json!("2026-12-20T00:00:00Z"))
+    );
     // Spent, expired and given back a second time.
     let spent = spend(&world, "30").await;
     world.set_now("2027-01-01T00:00:00Z");
@@ -153,7 +170,10 @@ async fn withdrawals_take_what_may_be_withdrawn_from_whoever_may_withdraw() {
     assert_eq!(more.json["withdrawable"], "30.00");
     world.shop().post(&path, "b", body("50.01")).await.expect(422, "insufficient_credit");
     let paid = world.shop().post(&path, "d", body("25")).await.expect(201, "");
-    assert_eq!((&paid.json["entry"]["type"], &paid.json["entry"]["journal"]), (&json!("withdraw"), &json!("bank")));
+    assert_eq!(
+        (&paid.json["entry"]["type"], &paid.json["entry"]["journal"]),
+        (&json!("withdraw"), &json!("bank"))
+    );
     world.settings(json!({"withdrawal": true})).await;
     world.customer("alice").post(&path, "e", body("5")).await.expect(201, "");
     world.settings(json!({"enabled": false})).await;
@@ -171,13 +191,24 @@ async fn the_merchant_debits_voids_and_moves_expiries_with_a_reason() {
     world.shop().post(&debit, "s", json!({"amount": "1", "reason": "r"})).await.expect(403, "forbidden");
     let missing = admin.post(&debit, "s", json!({"amount": "1"})).await.expect(400, "invalid_request");
     assert_eq!(missing.json["errors"][0]["field"], "reason");
-    admin.post(&debit, "s", json!({"amount": "50.01", "reason": "r"})).await.expect(422, "insufficient_credit");
-    let debited = admin.post(&debit, "s", json!({"amount": "10", "reason": "counted twice"})).await.expect(201, "");
-    assert_eq!((&debited.json["entry"]["type"], &debited.json["entry"]["reason"]), (&json!("debit"), &json!("counted twice")));
+    admin
+        .post(&debit, "s", json!({"amount": "50.01", "reason": "r"}))
+        .await
+        .expect(422, "insufficient_credit");
+    let debited =
+        admin.post(&debit, "s", json!({"amount": "10", "reason": "counted twice"})).await.expect(201, "");
+    assert_eq!(
+        (&debited.json["entry"]["type"], &debited.json["entry"]["reason"]),
+        (&json!("debit"), &json!("counted twice"))
+    );
 
     let void = |lot: &str| format!("{ALICE}/lots/{lot}/void");
-    let voided = admin.post(&void("USD-1"), "v", json!({"reason": "granted by mistake"})).await.expect(201, "");
-    assert_eq!((&voided.json["entry"]["type"], &voided.json["entry"]["amount"]), (&json!("void"), &json!("-20.00")));
+    let voided =
+        admin.post(&void("USD-1"), "v", json!({"reason": "granted by mistake"})).await.expect(201, "");
+    assert_eq!(
+        (&voided.json["entry"]["type"], &voided.json["entry"]["amount"]),
+        (&json!("void"), &json!("-20.00"))
+    );
     admin.post(&void("USD-1"), "w", json!({"reason": "again"})).await.expect(409, "lot_not_voidable");
     admin.post(&void("USD-99"), "w", json!({"reason": "again"})).await.expect(404, "lot_not_found");
     let held = json!({"order": order("1", "5"), "hold": true});
@@ -187,10 +218,19 @@ async fn the_merchant_debits_voids_and_moves_expiries_with_a_reason() {
     let patch = |key: &'static str, body: Value| {
         let text = bytes::Bytes::from(body.to_string());
         let world = &world;
-        async move { world.admin().send("PATCH", &format!("{ALICE}/lots/USD-2"), &[("idempotency-key", key)], text).await }
+        async move {
+            world
+                .admin()
+                .send("PATCH", &format!("{ALICE}/lots/USD-2"), &[("idempotency-key", key)], text)
+                .await
+        }
     };
-    let moved = patch("p1", json!({"expires_on": "2027-06-30", "reason": "they asked"})).await.expect(201, "");
-    assert_eq!((&moved.json["entry"]["lot"], &moved.json["entry"]["expires_at"]), (&json!("USD-2"), &json!("2027-07-01T00:00:00Z")));
+    let moved =
+        patch("p1", json!({"expires_on": "2027-06-30", "reason": "they asked"})).await.expect(201, "");
+    assert_eq!(
+        (&moved.json["entry"]["lot"], &moved.json["entry"]["expires_at"]),
+        (&json!("USD-2"), &json!("2027-07-01T00:00:00Z"))
+    );
     patch("p2", json!({"expires_on": "2026-01-01"})).await.expect(422, "expiry_in_past");
     patch("p2", json!({})).await.expect(400, "invalid_request");
     patch("p2", json!({"expires": "never"})).await.expect(201, "");

@@ -95,6 +95,7 @@ async fn pending(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let page = store.pending_topups(Call::cursor(cursor.as_deref())?, limit.get()).await?;
 
-    let data: Vec<_> = page.data.iter().map(|waiting| TopupView::new(&waiting.topup).of(&waiting.customer)).collect();
+    let data: Vec<_> =
+        page.data.iter().map(|waiting| TopupView::new(&waiting.topup).of(&waiting.customer)).collect();
     Reply::page(&data, page.next.as_ref())
 }

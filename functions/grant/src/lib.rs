@@ -86,8 +86,9 @@ async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let by = call.who.role();
 
     let command = call.command(&customer, currency, &key)?;
-    let committed =
-        store.commit::<Problem>(&command, |account, policy, at| ledger::grant(account, policy, &grant, by, at)).await?;
+    let committed = store
+        .commit::<Problem>(&command, |account, policy, at| ledger::grant(account, policy, &grant, by, at))
+        .await?;
 
     entered(&committed, by)
 }
@@ -116,7 +117,9 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, Some(currency), &key)?;
     let committed = store
-        .commit::<Problem>(&command, |account, policy, at| ledger::void_lot(account, policy, lot, &reason, at))
+        .commit::<Problem>(&command, |account, policy, at| {
+            ledger::void_lot(account, policy, lot, &reason, at)
+        })
         .await?;
 
     entered(&committed, call.who.role())
@@ -127,8 +130,9 @@ async fn change_expiry(store: Store, call: Call) -> Result<Reply, Problem> {
     let LotId { currency, lot } = call.path("lot")?;
     let key = call.key()?;
     let ExpiryBody { expires_on, expires_at, expires, reason } = call.body()?;
-    let expiry = expiry(expires_on, expires_at, expires)?
-        .ok_or_else(|| Problem::invalid("expires_on", "is required, or expires_at, or \"expires\": \"never\""))?;
+    let expiry = expiry(expires_on, expires_at, expires)?.ok_or_else(|| {
+        Problem::invalid("expires_on", "is required, or expires_at, or \"expires\": \"never\"")
+    })?;
 
     let command = call.command(&customer, Some(currency), &key)?;
     let committed = store
@@ -156,6 +160,9 @@ fn expiry(
         (Some(day), None, None) => Ok(Some(LotExpiry::EndOf(day))),
         (None, Some(moment), None) => Ok(Some(LotExpiry::At(moment))),
         (None, None, Some(Never::Never)) => Ok(Some(LotExpiry::Never)),
-        _ => Err(Problem::invalid("expires_on", "cannot go together with expires_at or expires: give one of them")),
+        _ => Err(Problem::invalid(
+            "expires_on",
+            "cannot go together with expires_at or expires: give one of them",
+        )),
     }
 }

@@ -47,7 +47,8 @@ async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let (record, settings) = tokio::try_join!(store.customer(&customer), store.settings())?;
 
-    let record = record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
+    let record =
+        record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
     Reply::ok(&CustomerView::new(customer, record, &settings.policy, call.at)?)
 }
 

@@ -3,7 +3,9 @@
 
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
-use ledger::{Amount, BoundBy, Entry, EntryId, HoldSeconds, Label, Money, Object, Order, OrderLine, Role, SignedAmount};
+use ledger::{
+    Amount, BoundBy, Entry, EntryId, HoldSeconds, Label, Money, Object, Order, OrderLine, Role, SignedAmount,
+};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
@@ -68,7 +70,11 @@ impl OrderBody {
             let message = format!("must hold 1 to {} lines", ledger::MAX_ORDER_LINES);
             return Err(Problem::invalid("order.lines", message));
         }
-        let line = |Object(line): Object<LineBody>| OrderLine { code: line.code, amount: line.amount, sort_order: line.sort_order };
+        let line = |Object(line): Object<LineBody>| OrderLine {
+            code: line.code,
+            amount: line.amount,
+            sort_order: line.sort_order,
+        };
         let lines = self.lines.into_iter().map(line).collect();
         Ok(Order { lines, contains_credit_product: self.contains_credit_product })
     }
@@ -164,7 +170,9 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, Some(hold.currency), &key)?;
     let committed = store
-        .commit_on::<Problem>(&command, hold, |account, policy, hold, _, at| ledger::release(account, policy, hold, at))
+        .commit_on::<Problem>(&command, hold, |account, policy, hold, _, at| {
+            ledger::release(account, policy, hold, at)
+        })
         .await?;
 
     resolved(&committed, call.who.role())
@@ -196,7 +204,12 @@ fn redeemed(entry: &Entry, reader: Role) -> Result<Redeemed<'_>, Problem> {
     let order = entry.order.as_ref().ok_or_else(|| Problem::not_of_this_kind(entry))?;
     let applied = entry.held.unwrap_or(entry.amount.negated());
     let remaining_due = order.total.minus(applied).map_err(ledger::Refusal::from)?;
-    let terms =
-        Terms { applied, remaining_due, order_total: order.total, base: order.base, bound_by: order.bound_by };
+    let terms = Terms {
+        applied,
+        remaining_due,
+        order_total: order.total,
+        base: order.base,
+        bound_by: order.bound_by,
+    };
     Ok(Redeemed { terms, entry: EntryView::new(entry, reader), account: AccountView::from(entry) })
 }

@@ -8,9 +8,12 @@ use store::{Requested, Store};
 
 /// What this function answers.
 pub fn routes() -> Routes {
-    Routes::new()
-        .on(Method::POST, "/v1/customers/{customer}/topups", Access::All, request_topup)
-        .on(Method::POST, "/v1/customers/{customer}/topups/{topup}/cancel", Access::All, cancel)
+    Routes::new().on(Method::POST, "/v1/customers/{customer}/topups", Access::All, request_topup).on(
+        Method::POST,
+        "/v1/customers/{customer}/topups/{topup}/cancel",
+        Access::All,
+        cancel,
+    )
 }
 
 #[derive(Deserialize)]

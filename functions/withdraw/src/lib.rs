@@ -37,7 +37,9 @@ async fn withdraw(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, currency, &key)?;
     let Committed { entry, replayed } = store
-        .commit::<Problem>(&command, |account, policy, at| ledger::withdraw(account, policy, &withdrawal, by, at))
+        .commit::<Problem>(&command, |account, policy, at| {
+            ledger::withdraw(account, policy, &withdrawal, by, at)
+        })
         .await?;
 
     let answer = Withdrawn { entry: EntryView::new(&entry, by), account: AccountView::from(&entry) };

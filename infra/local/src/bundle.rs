@@ -45,7 +45,8 @@ impl Bundle {
         let mut paths: BTreeMap<String, BTreeMap<String, Service>> = BTreeMap::new();
         let mut default = None;
         for TemplateRoute { function, method, path } in Template::read()?.routes()? {
-            let service = services.get(&function).ok_or_else(|| format!("there is no function {function}"))?.clone();
+            let service =
+                services.get(&function).ok_or_else(|| format!("there is no function {function}"))?.clone();
             if method == "$default" {
                 default = Some(service);
             } else {

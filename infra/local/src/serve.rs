@@ -1,8 +1,9 @@
 //! `cargo local`: database, API, issuer and schedule in one process.
 
 use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr},
+    fs::{self, File, TryLockError},
+    io::ErrorKind,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,6 +29,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, TABLE};
 
+/// The database's file in the data's folder.
+const LEDGER: &str = "ledger.db";
+/// The file that says where the service of this folder answers.
+const URL: &str = "url";
 /// How often the schedule ticks here.
 const TICK: Duration = Duration::from_secs(60);
 /// How long one tick may take.
@@ -72,6 +77,8 @@ pub struct Running {
     server: JoinSet<Result<(), Failure>>,
     #[serde(skip)]
     database: Database,
+    #[serde(skip)]
+    _claim: Option<Claim>,
 }
 
 impl Running {
@@ -94,7 +101,9 @@ impl Running {
 
 impl Credentials {
     fn new(at: Timestamp) -> Result<Self, Failure> {
-        let key = |role| edge::new_api_key(role, None, at).map(|(key, _)| key).map_err(|_| "no random bits were to be had");
+        let key = |role| {
+            edge::new_api_key(role, None, at).map(|(key, _)| key).map_err(|_| "no random bits were to be had")
+        };
         let issuer_key = STANDARD.encode(Issuer::new_key()?);
         Ok(Self { admin_key: key(Role::Admin)?, store_key: key(Role::Store)?, issuer_key })
     }
@@ -108,7 +117,6 @@ impl Credentials {
         if let Ok(kept) = fs::read(&file) {
             return Ok(serde_json::from_slice(&kept)?);
         }
-        fs::create_dir_all(folder)?;
         let new = Self::new(at)?;
         fs::write(&file, serde_json::to_vec_pretty(&new)?)?;
         Ok(new)
@@ -116,6 +124,39 @@ impl Credentials {
 
     fn issuer(&self, url: String) -> Result<Issuer, Failure> {
         Ok(Issuer::new(url, &STANDARD.decode(&self.issuer_key)?))
+    }
+}
+
+/// The one right to serve a folder's data. It ends with the process, however that ends.
+struct Claim {
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims this folder; `None` if another process has.
+    fn on(folder: &Path) -> Result<Option<Self>, Failure> {
+        fs::create_dir_all(folder)?;
+        let lock = File::create(folder.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // The last one's address; ours follows once we answer.
+        match fs::remove_file(folder.join(URL)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(Some(Self { _lock: lock })),
+        }
+    }
+
+    /// Claims this folder, or tells who has.
+    fn alone_on(folder: &Path) -> Result<Self, Failure> {
+        let server = || fs::read_to_string(folder.join(URL)).unwrap_or_else(|_| "another process".to_owned());
+        let claim = Self::on(folder)?;
+        claim.ok_or_else(|| {
+            format!("{} serves this data already; stop it, or give another --data or --memory", server())
+                .into()
+        })
     }
 }
 
@@ -132,12 +173,10 @@ struct Door {
 /// When another one serves the same data, or a file or port cannot be had.
 pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let folder = options.data.as_deref();
-    if let Some(url) = folder.and_then(running_in) {
-        return Err(format!("{url} serves this data already; stop it, or give another --data or --memory").into());
-    }
+    let claim = folder.map(Claim::alone_on).transpose()?;
     let now = Timestamp::now();
     let credentials = Credentials::of(folder, now)?;
-    let database = Database::start(folder.map(|folder| folder.join("ledger.db")).as_deref(), 0).await?;
+    let database = Database::start(folder.map(|folder| folder.join(LEDGER)).as_deref(), 0).await?;
     let store = Store::connect(Connection::local(TABLE, database.endpoint()));
     keep_store_key(&store, &credentials, now).await?;
 
@@ -157,7 +196,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store));
     if let Some(folder) = folder {
-        fs::write(folder.join("url"), &url)?;
+        fs::write(folder.join(URL), &url)?;
     }
     Ok(Running {
         customer_token: issuer.token("alice", None, now, TOKEN_LIFETIME)?,
@@ -166,6 +205,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
         url,
         server,
         database,
+        _claim: claim,
     })
 }
 
@@ -175,10 +215,14 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
 /// # Errors
 /// As [`serve`].
 pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Failure> {
-    let folder = options.data.clone().ok_or("--database-only keeps its environment file with its data: no --memory")?;
+    let folder = options
+        .data
+        .clone()
+        .ok_or("--database-only keeps its environment file with its data: no --memory")?;
+    let claim = Claim::alone_on(&folder)?;
     let now = Timestamp::now();
     let credentials = Credentials::of(Some(&folder), now)?;
-    let database = Database::start(Some(&folder.join("ledger.db")), options.port).await?;
+    let database = Database::start(Some(&folder.join(LEDGER)), options.port).await?;
     let store = Store::connect(Connection::local(TABLE, database.endpoint()));
     keep_store_key(&store, &credentials, now).await?;
 
@@ -208,6 +252,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
         store_key: credentials.store_key,
         server,
         database,
+        _claim: Some(claim),
     };
     Ok((running, environment))
 }
@@ -218,21 +263,36 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
 /// When the run fails.
 pub async fn run_schedule(data: &Path, url: Option<String>, at: Timestamp) -> Result<Value, Failure> {
     let event = scheduled_event(at);
-    if let Some(url) = url.or_else(|| running_in(data)) {
-        let sent = move || -> Result<String, Failure> {
-            let mut response = ureq::post(format!("{url}/_local/events/expire-on-schedule"))
-                .config()
-                .http_status_as_error(false)
-                .build()
-                .send(event.to_string())?;
-            Ok(response.body_mut().read_to_string()?)
-        };
-        return Ok(serde_json::from_str(&tokio::task::spawn_blocking(sent).await??)?);
+    if let Some(url) = url {
+        return send(url, event).await;
     }
-    let database = Database::start(Some(&data.join("ledger.db")), 0).await?;
+    if !data.join(LEDGER).exists() {
+        return Err(format!("there is no ledger in {}", data.display()).into());
+    }
+    let Some(_claim) = Claim::on(data)? else {
+        let url = fs::read_to_string(data.join(URL)).map_err(|_| {
+            "the database alone is served from this data: send the event by `cargo lambda invoke expire-on-schedule`"
+        })?;
+        return send(url, event).await;
+    };
+    let database = Database::start(Some(&data.join(LEDGER)), 0).await?;
     let store = Store::connect(Connection::local(TABLE, database.endpoint()));
     let event = Event::read(&serde_json::from_value::<EventBridgeEvent<Value>>(event)?, TICK_TIME)?;
     Ok(serde_json::to_value(expire_on_schedule(store, event).await?)?)
+}
+
+/// Sends an event to the service at this address.
+async fn send(url: String, event: Value) -> Result<Value, Failure> {
+    let sent = move || -> Result<Value, Failure> {
+        let request = ureq::post(format!("{url}/_local/events/expire-on-schedule"));
+        let mut response = request.config().http_status_as_error(false).build().send(event.to_string())?;
+        let answer = response.body_mut().read_to_string()?;
+        match response.status() {
+            StatusCode::OK => Ok(serde_json::from_str(&answer)?),
+            status => Err(format!("{url} answered {status}: {answer}").into()),
+        }
+    };
+    tokio::task::spawn_blocking(sent).await?
 }
 
 /// The event as EventBridge sends it.
@@ -243,23 +303,20 @@ fn scheduled_event(at: Timestamp) -> Value {
     })
 }
 
-/// The address of the service that serves this folder's data now, if one does.
-fn running_in(folder: &Path) -> Option<String> {
-    let url = fs::read_to_string(folder.join("url")).ok()?;
-    let address: SocketAddr = url.strip_prefix("http://")?.parse().ok()?;
-    std::net::TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok().map(|_| url)
-}
-
 async fn listen(port: u16) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listener.map_err(|error| format!("port {port} cannot be had: {error}; give another --port, or 0 for any").into())
+    listener.map_err(|error| {
+        format!("port {port} cannot be had: {error}; give another --port, or 0 for any").into()
+    })
 }
 
 async fn keep_store_key(store: &Store, credentials: &Credentials, at: Timestamp) -> Result<(), Failure> {
     let hash = Hash::of(credentials.store_key.as_bytes());
     let id = edge::key_id(hash);
     let name = Some("local store".to_owned());
-    Ok(store.put_api_key(&ApiKey { id, hash, role: Role::Store, name, created_at: at, revoked_at: None }).await?)
+    Ok(store
+        .put_api_key(&ApiKey { id, hash, role: Role::Store, name, created_at: at, revoked_at: None })
+        .await?)
 }
 
 fn issuer_routes(issuer: &Issuer) -> Router {
@@ -273,9 +330,11 @@ fn issuer_routes(issuer: &Issuer) -> Router {
 async fn answer(State(door): State<Door>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "API Gateway lets no body through that is larger than 10 MB").into_response();
+        return (StatusCode::PAYLOAD_TOO_LARGE, "API Gateway lets no body through that is larger than 10 MB")
+            .into_response();
     };
-    let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("local").to_owned();
+    let request_id =
+        parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("local").to_owned();
     let request = Request::from_parts(parts, body);
     door.bundle.respond(request, Timestamp::now(), &request_id).await.map(Body::from)
 }
@@ -289,7 +348,9 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
     };
     match run.await {
         Ok(swept) => Json(swept).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))).into_response()
+        }
     }
 }
 

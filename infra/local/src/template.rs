@@ -51,7 +51,9 @@ impl Template {
     /// # Errors
     /// When a function names none.
     pub fn functions(&self) -> Result<Vec<String>, Failure> {
-        self.resources("AWS::Serverless::Function").map(|(name, resource)| binary_of(name, resource)).collect()
+        self.resources("AWS::Serverless::Function")
+            .map(|(name, resource)| binary_of(name, resource))
+            .collect()
     }
 
     /// Every route of every function.
@@ -62,8 +64,11 @@ impl Template {
         let mut routes = Vec::new();
         for (name, resource) in self.resources("AWS::Serverless::Function") {
             let function = binary_of(name, resource)?;
-            let events = resource.pointer("/Properties/Events").and_then(Value::as_object).into_iter().flatten();
-            for (_, event) in events.filter(|(_, event)| event.get("Type").and_then(Value::as_str) == Some("HttpApi")) {
+            let events =
+                resource.pointer("/Properties/Events").and_then(Value::as_object).into_iter().flatten();
+            for (_, event) in
+                events.filter(|(_, event)| event.get("Type").and_then(Value::as_str) == Some("HttpApi"))
+            {
                 let text = |pointer| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
                 // SAM takes an event without path and method as the API's default route.
                 let method = text("/Properties/Method").unwrap_or_else(|| "$default".to_owned());
@@ -83,14 +88,20 @@ impl Template {
         let property = |property: &str| table.pointer(&format!("/Properties/{property}")).cloned();
         let mut request = Map::new();
         request.insert("TableName".to_owned(), json!(name));
-        for same in
-            ["AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes", "BillingMode"]
-        {
-            request.insert(same.to_owned(), property(same).ok_or_else(|| format!("the table has no {same}"))?);
+        for same in [
+            "AttributeDefinitions",
+            "KeySchema",
+            "LocalSecondaryIndexes",
+            "GlobalSecondaryIndexes",
+            "BillingMode",
+        ] {
+            request
+                .insert(same.to_owned(), property(same).ok_or_else(|| format!("the table has no {same}"))?);
         }
         let stream = property("StreamSpecification").ok_or("the table has no stream")?;
         let view = stream.get("StreamViewType").ok_or("the stream has no view")?;
-        request.insert("StreamSpecification".to_owned(), json!({"StreamEnabled": true, "StreamViewType": view}));
+        request
+            .insert("StreamSpecification".to_owned(), json!({"StreamEnabled": true, "StreamViewType": view}));
         Ok(Value::Object(request))
     }
 }
@@ -110,7 +121,9 @@ fn json_of(yaml: &YamlOwned) -> Value {
         YamlOwned::Tagged(_, node) => json_of(node),
         YamlOwned::Sequence(items) => items.iter().map(json_of).collect(),
         YamlOwned::Mapping(entries) => {
-            let entry = |(name, value): (&YamlOwned, &YamlOwned)| Some((json_of(name).as_str()?.to_owned(), json_of(value)));
+            let entry = |(name, value): (&YamlOwned, &YamlOwned)| {
+                Some((json_of(name).as_str()?.to_owned(), json_of(value)))
+            };
             Value::Object(entries.iter().filter_map(entry).collect())
         }
     }

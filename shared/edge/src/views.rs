@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId, Money, Payment,
-    Policy, Refusal, Role, Topup, TopupId, TopupStatus,
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId,
+    Money, Payment, Policy, Refusal, Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use store::CustomerRecord;
@@ -274,8 +274,10 @@ impl CustomerAccountView {
             granted_at: lot.origin.granted_at,
             expires_at: lot.origin.expires_at,
         };
-        let expiring = account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
-        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired, debited } = account.lifetime;
+        let expiring =
+            account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
+        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired, debited } =
+            account.lifetime;
         Ok(Self {
             balances: AccountView::now(account, policy, now)?,
             pending_topups: account.pending,

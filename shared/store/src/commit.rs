@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWr
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey, Money, OutOfRange,
-    Policy, Refusal, Role, Seal, Sweep, Topup, TopupId,
+    Account, Actor, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey, Money,
+    OutOfRange, Policy, Refusal, Role, Seal, Sweep, Topup, TopupId,
 };
 use sha2::{Digest, Sha256};
 
@@ -15,8 +15,8 @@ use crate::{
     Error, Store,
     documents::decode_settings,
     items::{
-        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds, decode_topup,
-        encode_account, encode_entry, encode_refunds, encode_topup, salt,
+        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
+        decode_topup, encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
 
@@ -214,7 +214,8 @@ impl Store {
                 Some(_) => return Err(Error::IdempotencyMismatch.into()),
             }
             let currency = read.stored.account.currency;
-            let id = TopupId::new(currency, digest.as_str()).map_err(|error| Error::Refused(error.to_string()))?;
+            let id =
+                TopupId::new(currency, digest.as_str()).map_err(|error| Error::Refused(error.to_string()))?;
             let (account, topup) = rule(&read.stored.account, &read.policy, id, command.at)?;
             attempted = true;
             let items = vec![
@@ -251,7 +252,10 @@ impl Store {
             if let Some(recorded) = &read.recorded {
                 let entry = command.replay(recorded)?;
                 let replayed = attempted != Some(entry.hash);
-                return Ok(Step::Done(Approved { topup: topup.clone(), committed: Committed { entry, replayed } }));
+                return Ok(Step::Done(Approved {
+                    topup: topup.clone(),
+                    committed: Committed { entry, replayed },
+                }));
             }
             let at = command.at.max(read.stored.account.at);
             let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
@@ -263,7 +267,10 @@ impl Store {
                 self.put_old(encode_topup(command.customer, &topup, *fingerprint)?)?,
             ];
             let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
-            Ok(Step::Write(Write { items, token }, Approved { topup, committed: Committed { entry, replayed: false } }))
+            Ok(Step::Write(
+                Write { items, token },
+                Approved { topup, committed: Committed { entry, replayed: false } },
+            ))
         })
         .await
     }
@@ -279,8 +286,13 @@ impl Store {
         rule: impl Fn(&Account, &Topup) -> Result<(Account, Topup), Refusal>,
     ) -> Result<Topup, E> {
         let mut attempted: Option<Topup> = None;
-        let wanted =
-            Wanted { customer, currency: Some(id.currency), recorded: None, topup: Some(id), redemption: None };
+        let wanted = Wanted {
+            customer,
+            currency: Some(id.currency),
+            recorded: None,
+            topup: Some(id),
+            redemption: None,
+        };
         self.until_settled(wanted, |read| {
             let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
             if attempted.as_ref() == Some(topup) {
@@ -462,7 +474,8 @@ impl Store {
             }
             _ => None,
         };
-        let refunded = refunds.as_ref().and_then(find).map(|item| decode_refunds(item, currency)).transpose()?;
+        let refunded =
+            refunds.as_ref().and_then(find).map(|item| decode_refunds(item, currency)).transpose()?;
         let refunded = refunded.unwrap_or(Money::zero(currency));
         Ok(Read {
             redemption: redemption.map(|entry| (entry, refunded)),
@@ -489,7 +502,12 @@ impl Store {
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
                 found.push((Key::of(&item)?, item));
             }
-            due = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|keys| keys.keys).collect();
+            due = answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .into_values()
+                .flat_map(|keys| keys.keys)
+                .collect();
             if due.is_empty() {
                 return Ok(found);
             }
@@ -523,8 +541,11 @@ impl Store {
         };
         // One reason an item, in their order. A condition that does not hold outweighs the rest: sending the same
         // again could never succeed.
-        let reasons: Vec<_> =
-            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect();
+        let reasons: Vec<_> = cancelled
+            .cancellation_reasons()
+            .iter()
+            .map(|reason| reason.code().unwrap_or("None").to_owned())
+            .collect();
         let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
         if reasons.iter().any(|code| code == "ConditionalCheckFailed") {
             Ok(Outcome::Superseded)
@@ -554,7 +575,9 @@ impl Store {
 
     /// Puts the account, on condition that nobody has since it was read at this revision.
     fn put_account(&self, account: &Account, revision: u64) -> Result<TransactWriteItem, Error> {
-        let next = revision.checked_add(1).ok_or_else(|| Error::Refused("the revision is out of range".to_owned()))?;
+        let next = revision
+            .checked_add(1)
+            .ok_or_else(|| Error::Refused("the revision is out of range".to_owned()))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(encode_account(account, next)?));
         let put = if revision == 0 {
             put.condition_expression("attribute_not_exists(pk)")

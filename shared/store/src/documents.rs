@@ -71,8 +71,13 @@ impl Store {
             let mut item = Key::settings().to_item();
             item.extend([number("v", 1_u8), number("version", version), text("doc", &document)]);
             let condition = if current == 0 { "attribute_not_exists(pk)" } else { "version = :version" };
-            let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(condition);
-            let put = if current == 0 { put } else { put.expression_attribute_values(":version", AttributeValue::N(current.to_string())) };
+            let put =
+                Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(condition);
+            let put = if current == 0 {
+                put
+            } else {
+                put.expression_attribute_values(":version", AttributeValue::N(current.to_string()))
+            };
             let put = put.build().map_err(|error| Error::Refused(error.to_string()))?;
             if self.write_document(put).await? {
                 self.learn_currency(policy.currency);
@@ -121,7 +126,8 @@ impl Store {
     }
 
     async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(true);
+        let get =
+            self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(true);
         Ok(get.send().await.map_err(Error::from_sdk)?.item)
     }
 
@@ -142,14 +148,16 @@ pub(crate) fn decode_settings(item: Option<&Item>) -> Result<Settings, Error> {
     };
     let fields = Fields(item);
     fields.expect_format()?;
-    let policy = serde_json::from_str(fields.text("doc")?).map_err(|error| fields.corrupt(&error.to_string()))?;
+    let policy =
+        serde_json::from_str(fields.text("doc")?).map_err(|error| fields.corrupt(&error.to_string()))?;
     Ok(Settings { policy, version: fields.number("version")? })
 }
 
 pub(crate) fn decode_profile(item: &Item) -> Result<Profile, Error> {
     let fields = Fields(item);
     fields.expect_format()?;
-    let optional = |name: &str| item.contains_key(name).then(|| fields.text(name).map(str::to_owned)).transpose();
+    let optional =
+        |name: &str| item.contains_key(name).then(|| fields.text(name).map(str::to_owned)).transpose();
     Ok(Profile { name: optional("name")?, email: optional("email")? })
 }
 
@@ -158,7 +166,8 @@ fn decode_api_key(id: &str, item: &Item) -> Result<ApiKey, Error> {
     fields.expect_format()?;
     let role = fields.text("role")?;
     let moment = |name: &str| {
-        Timestamp::from_millisecond(fields.number(name)?).map_err(|_| fields.corrupt("a moment is out of range"))
+        Timestamp::from_millisecond(fields.number(name)?)
+            .map_err(|_| fields.corrupt("a moment is out of range"))
     };
     Ok(ApiKey {
         id: id.to_owned(),

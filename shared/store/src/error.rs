@@ -60,11 +60,12 @@ impl Error {
                 ),
             ) => Self::Throttled(text),
             (SdkError::ServiceError(_), Some("InternalServerError" | "ServiceUnavailable"))
-            | (
-                SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_),
-                _,
-            ) => Self::Unavailable(text),
-            (SdkError::ServiceError(failure), None) if failure.err().code().is_none() => Self::Unavailable(text),
+            | (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
+                Self::Unavailable(text)
+            }
+            (SdkError::ServiceError(failure), None) if failure.err().code().is_none() => {
+                Self::Unavailable(text)
+            }
             _ => Self::Refused(text),
         }
     }

@@ -18,8 +18,9 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, Hash, Hold, IdempotencyKey, Label, Lifetime, Lot, LotNumber,
-    Money, Note, Origin, OrderUse, Payment, Resolution, Role, SALT, Texts, Topup, TopupId, TopupStatus, Written,
+    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, Hash, Hold, IdempotencyKey,
+    Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution, Role, SALT, Texts,
+    Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -233,7 +234,8 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         Ok(Lot {
             number: LotNumber { entry, part },
             origin: Origin {
-                category: category_of(category).ok_or_else(|| fields.corrupt("a lot's category is not known"))?,
+                category: category_of(category)
+                    .ok_or_else(|| fields.corrupt("a lot's category is not known"))?,
                 source: role_of(source).ok_or_else(|| fields.corrupt("a lot's source is not known"))?,
                 granted_at: fields.moment(granted_at)?,
                 expires_at: expires_at.map(|at| fields.moment(at)).transpose()?,
@@ -242,7 +244,8 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         })
     };
     let packed_holds: Vec<PackedHold> = match item.contains_key("holds") {
-        true => postcard::from_bytes(fields.bytes("holds")?).map_err(|error| fields.corrupt(&error.to_string()))?,
+        true => postcard::from_bytes(fields.bytes("holds")?)
+            .map_err(|error| fields.corrupt(&error.to_string()))?,
         false => Vec::new(),
     };
     let hold = |(number, deadline, parts, overdraft, (id, base, total, bound_by)): PackedHold| {
@@ -266,7 +269,9 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         _ => return Err(fields.corrupt("life is missing")),
     };
     let total = |at: usize| match lifetime.get(at) {
-        Some(AttributeValue::N(minor)) => minor.parse().map(money).map_err(|_| fields.corrupt("life is no number")),
+        Some(AttributeValue::N(minor)) => {
+            minor.parse().map(money).map_err(|_| fields.corrupt("life is no number"))
+        }
         _ => Err(fields.corrupt("life is too short")),
     };
     let account = Account {
@@ -299,12 +304,17 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
 /// The customer and currency that an account's key names.
 pub(crate) fn account_of(key: &Key) -> Result<(CustomerId, Currency), Error> {
     let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
-    let currency = key.sk.strip_prefix(ACCOUNTS).and_then(|sk| sk.strip_prefix('#')).and_then(|code| code.parse().ok());
+    let currency =
+        key.sk.strip_prefix(ACCOUNTS).and_then(|sk| sk.strip_prefix('#')).and_then(|code| code.parse().ok());
     customer.zip(currency).ok_or_else(|| corrupt(key, "this is no account's key"))
 }
 
 /// How much of a redemption was given back so far.
-pub(crate) fn encode_refunds(customer: &CustomerId, redemption: EntryId, refunded: Money) -> Result<Item, Error> {
+pub(crate) fn encode_refunds(
+    customer: &CustomerId,
+    redemption: EntryId,
+    refunded: Money,
+) -> Result<Item, Error> {
     let key = Key::refunds(customer, redemption);
     let mut item = key.to_item();
     let minor = refunded.minor().map_err(|_| corrupt(&key, "an amount is out of range"))?;
@@ -422,7 +432,8 @@ pub(crate) fn decode_topup(item: &Item) -> Result<Topup, Error> {
     let document: TopupDocument =
         serde_json::from_str(fields.text("t")?).map_err(|error| fields.corrupt(&error.to_string()))?;
     let currency = document.id.currency;
-    let money = |text: &str| Money::from_text(text, currency).map_err(|error| fields.corrupt(&error.to_string()));
+    let money =
+        |text: &str| Money::from_text(text, currency).map_err(|error| fields.corrupt(&error.to_string()));
     let resolution = document
         .resolution
         .map(|resolution| {
@@ -579,7 +590,8 @@ impl<'a> Fields<'a> {
         }
         let damaged = || self.corrupt(&format!("{name} is no salted text"));
         let (salt, text) = self.text(name)?.split_at_checked(ENCODED_SALT).ok_or_else(damaged)?;
-        let salt = URL_SAFE_NO_PAD.decode(salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(damaged)?;
+        let salt =
+            URL_SAFE_NO_PAD.decode(salt).ok().and_then(|salt| salt.try_into().ok()).ok_or_else(damaged)?;
         Ok(Some(Written { salt, text: text.parse().map_err(|_| damaged())? }))
     }
 

@@ -19,5 +19,6 @@ pub use commit::{Approved, Command, Committed, Requested};
 pub use documents::{ApiKey, Profile, Settings};
 pub use error::Error;
 pub use queries::{
-    CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS, TopupsCursor,
+    CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,
+    TopupsCursor,
 };

@@ -11,8 +11,8 @@ use crate::{
     Error, Profile, Store,
     documents::decode_profile,
     items::{
-        ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Item, Key, PENDING, TOPUPS, WORK, account_of, decode_account, decode_entry,
-        decode_topup, entry_number, expiry_partition, moment, partition,
+        ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Item, Key, PENDING, TOPUPS, WORK, account_of, decode_account,
+        decode_entry, decode_topup, entry_number, expiry_partition, moment, partition,
     },
 };
 
@@ -69,7 +69,10 @@ impl EntriesFilter {
         self.kind.is_none_or(|kind| entry.kind == kind)
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
-            && self.order.as_ref().is_none_or(|order| entry.order.as_ref().is_some_and(|used| used.id == *order))
+            && self
+                .order
+                .as_ref()
+                .is_none_or(|order| entry.order.as_ref().is_some_and(|used| used.id == *order))
     }
 }
 
@@ -182,9 +185,10 @@ impl Store {
                 lane.read = entries.into();
                 lane.drained = drained;
             }
-            let newest = lanes.iter_mut().filter(|lane| !lane.read.is_empty()).max_by_key(|lane| {
-                lane.read.front().map(|entry| (entry.at, entry.currency(), entry.number))
-            });
+            let newest = lanes
+                .iter_mut()
+                .filter(|lane| !lane.read.is_empty())
+                .max_by_key(|lane| lane.read.front().map(|entry| (entry.at, entry.currency(), entry.number)));
             let Some(lane) = newest else {
                 break;
             };
@@ -276,7 +280,10 @@ impl Store {
             .index_name(WORK)
             .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
             // DynamoDB admits no empty key.
-            .expression_attribute_values(":above", AttributeValue::S(if above.is_empty() { "0".to_owned() } else { above }));
+            .expression_attribute_values(
+                ":above",
+                AttributeValue::S(if above.is_empty() { "0".to_owned() } else { above }),
+            );
         let (found, drained) = self.read_page(query, limit).await?;
         let next = match (drained, found.last()) {
             (false, Some(item)) => Some(TopupsCursor(Fields(item).text("wk")?.to_owned())),
@@ -354,7 +361,11 @@ impl Store {
         self.read_entries(query, limit).await
     }
 
-    async fn read_entries(&self, query: QueryFluentBuilder, limit: usize) -> Result<(Vec<Entry>, bool), Error> {
+    async fn read_entries(
+        &self,
+        query: QueryFluentBuilder,
+        limit: usize,
+    ) -> Result<(Vec<Entry>, bool), Error> {
         let (items, drained) =
             self.read_page(query.consistent_read(true).scan_index_forward(false), limit).await?;
         Ok((items.iter().map(decode_entry).collect::<Result<_, _>>()?, drained))

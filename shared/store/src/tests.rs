@@ -11,8 +11,8 @@ use crate::{
     Error,
     documents::{decode_profile, decode_settings},
     items::{
-        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_topup, encode_account, encode_entry,
-        encode_topup,
+        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_topup, encode_account,
+        encode_entry, encode_topup,
     },
 };
 
@@ -49,7 +49,9 @@ fn json_of(item: &Item) -> Value {
             other => panic!("{other:?} is not used"),
         }
     }
-    Value::Object(item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>())
+    Value::Object(
+        item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>(),
+    )
 }
 
 /// What is written now is what version 1 wrote, attribute by attribute.
@@ -117,7 +119,10 @@ fn documents_of_version_1_read() {
     let settings = decode_settings(Some(&stored("settings"))).unwrap();
     assert_eq!((settings.version, settings.policy.time_zone.to_string()), (2, "Europe/Paris".to_owned()));
     let profile = decode_profile(&stored("profile")).unwrap();
-    assert_eq!((profile.name.as_deref(), profile.email.as_deref()), (Some("Alice"), Some("alice@example.com")));
+    assert_eq!(
+        (profile.name.as_deref(), profile.email.as_deref()),
+        (Some("Alice"), Some("alice@example.com"))
+    );
 }
 
 #[test]

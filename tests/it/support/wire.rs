@@ -132,7 +132,11 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
     if let Some(Fault::Refuse(status, error)) = &fault {
         line.note(Trip { operation, units: Decimal::ZERO, token });
         let body = Body::from(error.to_string());
-        return Response::builder().status(*status).header("content-type", "application/x-amz-json-1.0").body(body).unwrap();
+        return Response::builder()
+            .status(*status)
+            .header("content-type", "application/x-amz-json-1.0")
+            .body(body)
+            .unwrap();
     }
     if let Some(Fault::LoseRequest | Fault::Hang) = &fault {
         line.note(Trip { operation, units: Decimal::ZERO, token });

@@ -1,6 +1,9 @@
 //! A store of its own for one test, and the people who call it. The clock stands still until the test moves it.
 
-use std::sync::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use edge::{Event, Gate, Oidc};
@@ -9,6 +12,7 @@ use http::{HeaderMap, Request};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
 use local::{Bundle, Database, Issuer, TABLE};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use store::{Connection, Store};
 
@@ -25,8 +29,16 @@ pub struct World {
     admin_key: String,
     store_key: String,
     now: Mutex<Timestamp>,
+    published: Arc<Mutex<Published>>,
     _database: Database,
     _issuer: tokio::task::JoinHandle<()>,
+}
+
+/// What the issuer publishes, and how often it was asked for it.
+struct Published {
+    /// `None` while it is down.
+    keys: Option<Value>,
+    asked: u32,
 }
 
 /// What a call answered.
@@ -55,7 +67,7 @@ impl World {
         let (admin_key, admin) = edge::new_api_key(Role::Admin, None, now).unwrap();
         let (store_key, shop) = edge::new_api_key(Role::Store, None, now).unwrap();
         store.put_api_key(&shop).await.unwrap();
-        let (issuer, server) = issuer().await;
+        let (issuer, published, server) = issuer().await;
         let oidc = Oidc::new(issuer.url(), local::AUDIENCE).unwrap();
         let gate = Gate::new(store.clone(), Some(Hash(admin.hash.0)), Some(oidc));
         let bundle = Bundle::new(&store, gate).unwrap();
@@ -67,6 +79,7 @@ impl World {
             admin_key,
             store_key,
             now: Mutex::new(now),
+            published,
             _database: database,
             _issuer: server,
         };
@@ -91,6 +104,16 @@ impl World {
         *now = now.checked_add(time).unwrap();
     }
 
+    /// Lets the issuer publish these keys from now on, or be down.
+    pub fn publish(&self, keys: Option<Value>) {
+        self.published.lock().unwrap().keys = keys;
+    }
+
+    /// How often the issuer's keys were asked for.
+    pub fn issuer_was_asked(&self) -> u32 {
+        self.published.lock().unwrap().asked
+    }
+
     pub fn admin(&self) -> Client<'_> {
         self.with_credential(&self.admin_key)
     }
@@ -105,7 +128,8 @@ impl World {
     }
 
     pub fn staff(&self, id: &str) -> Client<'_> {
-        let token = self.issuer.token(id, Some("scrip:admin"), self.now(), SignedDuration::from_hours(1)).unwrap();
+        let token =
+            self.issuer.token(id, Some("scrip:admin"), self.now(), SignedDuration::from_hours(1)).unwrap();
         self.with_credential(&token)
     }
 
@@ -156,7 +180,8 @@ impl World {
         let mut entries = Vec::new();
         let mut cursor = String::new();
         loop {
-            let answer = self.admin().get(&format!("/v1/customers/{customer}/entries?limit=200{cursor}")).await;
+            let answer =
+                self.admin().get(&format!("/v1/customers/{customer}/entries?limit=200{cursor}")).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
             entries.extend(answer.json["data"].as_array().unwrap().clone());
             match answer.json["next_cursor"].as_str() {
@@ -166,6 +191,14 @@ impl World {
         }
         entries.reverse();
         entries
+    }
+
+    /// All that the API tells of a customer, to see that nothing moved.
+    pub async fn all_of(&self, customer: &str) -> Value {
+        let admin = self.admin();
+        let path = format!("/v1/customers/{customer}");
+        let (entries, topups) = (format!("{path}/entries?limit=200"), format!("{path}/topups?limit=200"));
+        json!([admin.get(&path).await.json, admin.get(&entries).await.json, admin.get(&topups).await.json])
     }
 }
 
@@ -184,6 +217,36 @@ impl Client<'_> {
 
     pub async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], Bytes::new()).await
+    }
+
+    pub async fn grant(&self, customer: &str, key: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/customers/{customer}/grants"), key, body).await
+    }
+
+    pub async fn redeem(&self, customer: &str, key: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/customers/{customer}/redemptions"), key, body).await
+    }
+
+    pub async fn quote(&self, customer: &str, body: Value) -> Answer {
+        let body = Bytes::from(body.to_string());
+        self.send("POST", &format!("/v1/customers/{customer}/redemptions/quote"), &[], body).await
+    }
+
+    pub async fn request_topup(&self, customer: &str, key: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/customers/{customer}/topups"), key, body).await
+    }
+
+    pub async fn approve(&self, customer: &str, topup: &str, key: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/customers/{customer}/topups/{topup}/approve"), key, body).await
+    }
+
+    pub async fn reject(&self, customer: &str, topup: &str, reason: &str) -> Answer {
+        let body = Bytes::from(json!({"reason": reason}).to_string());
+        self.send("POST", &format!("/v1/customers/{customer}/topups/{topup}/reject"), &[], body).await
+    }
+
+    pub async fn cancel(&self, customer: &str, topup: &str) -> Answer {
+        self.send("POST", &format!("/v1/customers/{customer}/topups/{topup}/cancel"), &[], Bytes::new()).await
     }
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
@@ -219,6 +282,11 @@ impl Answer {
     }
 }
 
+/// An idempotency key that no other call in this process gets.
+pub fn fresh_key() -> String {
+    format!("fresh-{}", fresh())
+}
+
 /// A number that no other call in this process gets.
 pub fn fresh() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -226,21 +294,57 @@ pub fn fresh() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// One field of each, as text.
+pub fn each<'a>(things: &'a [Value], field: &str) -> Vec<&'a str> {
+    things.iter().map(|thing| thing[field].as_str().unwrap()).collect()
+}
+
+/// A customer's entries, oldest first, are whole: numbers without gaps, linked hashes, balances that add up.
+#[track_caller]
+pub fn check_ledger(entries: &[Value]) {
+    let mut last: BTreeMap<&str, (u64, &str, Decimal)> = BTreeMap::new();
+    for entry in entries {
+        let (currency, number) = entry["id"].as_str().unwrap().split_once('-').unwrap();
+        let (before, hash, balance) = last.get(currency).copied().unwrap_or((0, ZERO_HASH, Decimal::ZERO));
+        let amount: Decimal = entry["amount"].as_str().unwrap().parse().unwrap();
+        let parts = entry["allocations"].as_array().unwrap();
+        let allocated: Decimal =
+            each(parts, "amount").iter().map(|part| part.parse::<Decimal>().unwrap()).sum();
+        assert_eq!(number.parse::<u64>().unwrap(), before.strict_add(1), "{entry}");
+        assert_eq!(entry["prev_hash"], hash, "{entry}");
+        assert_eq!(entry["balance_after"], (balance + amount).to_string(), "{entry}");
+        assert_eq!(allocated, amount.abs(), "{entry}");
+        let hash = entry["hash"].as_str().unwrap();
+        assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{entry}");
+        last.insert(currency, (before.strict_add(1), hash, balance + amount));
+    }
+}
+
+/// What precedes an account's first entry.
+pub const ZERO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// An order with one line, its sub-total.
 pub fn order(id: &str, amount: &str) -> Value {
     json!({"id": id, "lines": [{"code": "sub_total", "amount": amount, "sort_order": 1}]})
 }
 
 /// An issuer of tokens at an address of its own.
-async fn issuer() -> (Issuer, tokio::task::JoinHandle<()>) {
-    use axum::{Json, Router, routing::get};
+async fn issuer() -> (Issuer, Arc<Mutex<Published>>, tokio::task::JoinHandle<()>) {
+    use axum::{Json, Router, http::StatusCode, routing::get};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let issuer = Issuer::new(url, &Issuer::new_key().unwrap());
-    let (discovery, keys) = (issuer.discovery(), issuer.keys().unwrap());
+    let discovery = issuer.discovery();
+    let published = Arc::new(Mutex::new(Published { keys: Some(issuer.keys().unwrap()), asked: 0 }));
+    let keys = Arc::clone(&published);
+    let keys = move || async move {
+        let mut published = keys.lock().unwrap();
+        published.asked = published.asked.strict_add(1);
+        published.keys.clone().map(Json).ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    };
     let router = Router::new()
         .route("/.well-known/openid-configuration", get(|| async { Json(discovery) }))
-        .route("/jwks", get(|| async { Json(keys) }));
+        .route("/jwks", get(keys));
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (issuer, server)
+    (issuer, published, server)
 }

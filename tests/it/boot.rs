@@ -1,0 +1,195 @@
+//! The real function binaries, as Lambda starts them: each answers an event of its own, or says why it cannot start.
+
+use ledger::Hash;
+use local::{Database, Template};
+use serde_json::{Value, json};
+
+use crate::support::lambda::{Function, Told, start_in_vain};
+
+/// The key that the events carry.
+const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
+
+/// The event of each function, in an order in which each finds what it needs.
+const EVENTS: [(&str, &str); 7] = [
+    ("settings", include_str!("events/settings.json")),
+    ("grant", include_str!("events/grant.json")),
+    ("redeem", include_str!("events/redeem.json")),
+    ("request-topup", include_str!("events/request-topup.json")),
+    ("approve", include_str!("events/approve.json")),
+    ("history", include_str!("events/history.json")),
+    ("expire-on-schedule", include_str!("events/expire-on-schedule.json")),
+];
+
+fn event(function: &str) -> &'static str {
+    EVENTS.iter().find(|(of, _)| *of == function).unwrap().1
+}
+
+fn admin_hash() -> String {
+    Hash::of(KEY.as_bytes()).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_of_the_template_starts_and_answers_its_event() {
+    let mut functions = Template::read().unwrap().functions().unwrap();
+    functions.sort();
+    let mut events = EVENTS.map(|(function, _)| function);
+    events.sort();
+    assert_eq!(functions, events);
+
+    let database = Database::start(None, 0).await.unwrap();
+    let hash = admin_hash();
+    let mut answers = Vec::new();
+    for (name, event) in EVENTS {
+        let mut function =
+            Function::start(name, database.endpoint(), &[("SCRIP_ADMIN_KEY_SHA256", &hash)]).await;
+        if name == "expire-on-schedule" {
+            let told = function.invoke(event).await;
+            assert_eq!(told, Told::Response(json!({"booked": 1, "refiled": 0, "interrupted": false})));
+        } else {
+            answers.push((name, function.answer(event).await));
+        }
+        let printed = function.end();
+        assert!(!printed.contains("panicked") && !printed.contains(KEY), "{name} printed {printed}");
+    }
+
+    let seen: Vec<(&str, u64, Vec<&str>)> = answers
+        .iter()
+        .map(|(name, (status, body))| {
+            let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or("-");
+            let pointers: &[&str] = match *name {
+                "settings" => &["/settings/currency", "/settings/time_zone"],
+                "grant" => &["/entry/id", "/entry/amount", "/entry/expires_at", "/account/balance"],
+                "redeem" => &["/applied", "/remaining_due", "/entry/id", "/account/balance"],
+                "request-topup" => &["/topup/status", "/topup/amount"],
+                "approve" => &["/data/0/customer", "/data/0/amount", "/data/0/status"],
+                _ => &["/customer", "/accounts/0/balance", "/accounts/0/lots/0/remaining"],
+            };
+            (*name, *status, pointers.iter().map(|pointer| text(pointer)).collect())
+        })
+        .collect();
+    let expected = [
+        ("settings", 200, vec!["USD", "UTC"]),
+        ("grant", 201, vec!["USD-1", "25.00", "2100-01-01T00:00:00Z", "25.00"]),
+        ("redeem", 201, vec!["8.00", "0.00", "USD-2", "17.00"]),
+        ("request-topup", 201, vec!["pending", "50.00"]),
+        ("approve", 200, vec!["alice", "50.00", "pending"]),
+        ("history", 200, vec!["alice", "17.00", "17.00"]),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn no_function_starts_without_what_it_needs() {
+    let hash = admin_hash();
+    for (name, _) in EVENTS {
+        for missing in ["SCRIP_TABLE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            let (status, printed) = start_in_vain(name, &[missing], &[("SCRIP_ADMIN_KEY_SHA256", &hash)]);
+            assert!(!status.success(), "{name} without {missing}: {status}");
+            assert!(
+                printed.contains(&format!("{missing} is not set")),
+                "{name} without {missing} printed {printed}"
+            );
+            assert!(!printed.contains("panicked"), "{name} without {missing} printed {printed}");
+        }
+    }
+}
+
+#[test]
+fn no_function_starts_with_half_a_door() {
+    let short = admin_hash().split_off(1);
+    let cases: [&[(&str, &str)]; 4] = [
+        &[("SCRIP_ADMIN_KEY_SHA256", &short)],
+        &[("SCRIP_ADMIN_KEY_SHA256", KEY)],
+        &[("SCRIP_OIDC_ISSUER", "https://issuer.example")],
+        &[("SCRIP_OIDC_ISSUER", "http://issuer.example"), ("SCRIP_OIDC_AUDIENCE", "scrip")],
+    ];
+    for variables in cases {
+        let (status, printed) = start_in_vain("history", &[], variables);
+        assert!(!status.success(), "{variables:?}: {status}");
+        assert!(!printed.contains("panicked") && !printed.contains(KEY), "{variables:?} printed {printed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_configured_lets_nobody_in() {
+    let database = Database::start(None, 0).await.unwrap();
+    let empty = [("SCRIP_ADMIN_KEY_SHA256", ""), ("SCRIP_OIDC_ISSUER", ""), ("SCRIP_OIDC_AUDIENCE", "")];
+    // As the template says "none", and as no template would.
+    for variables in [&empty[..], &[]] {
+        for (name, event) in EVENTS.into_iter().filter(|(name, _)| *name != "expire-on-schedule") {
+            let mut function = Function::start(name, database.endpoint(), variables).await;
+            let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsInNjb3BlIjoic2NyaXA6YWRtaW4ifQ.";
+            for credential in
+                [Some(format!("Bearer {KEY}")), Some(token.to_owned()), Some("Bearer ".to_owned()), None]
+            {
+                let mut event: Value = serde_json::from_str(event).unwrap();
+                let headers = event["headers"].as_object_mut().unwrap();
+                headers.remove("authorization");
+                if let Some(credential) = &credential {
+                    headers.insert("authorization".to_owned(), json!(credential));
+                }
+                let (status, body) = function.answer(&event.to_string()).await;
+                assert_eq!(
+                    (status, &body["code"]),
+                    (401, &json!("unauthenticated")),
+                    "{name}, {credential:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_refused_and_the_next_event_answered() {
+    let database = Database::start(None, 0).await.unwrap();
+    let hash = admin_hash();
+    let good = event("history");
+    let with = |pointer: &str, value: Value| {
+        let mut event: Value = serde_json::from_str(good).unwrap();
+        *event.pointer_mut(pointer).unwrap() = value;
+        event.to_string()
+    };
+    let mut function =
+        Function::start("history", database.endpoint(), &[("SCRIP_ADMIN_KEY_SHA256", &hash)]).await;
+    // No event of API Gateway's: Lambda is told that it failed.
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for garbage in ["", "{", "null", "7", "\"text\"", "[]", "{}", "{\"version\":\"2.0\"}", "\u{0}", &deep] {
+        let told = function.invoke(garbage.to_owned()).await;
+        let shown: String = garbage.chars().take(20).collect();
+        assert!(matches!(told, Told::Error(_)), "{shown}: {told:?}");
+    }
+    // A caller's garbage in an event of API Gateway's: the caller is told.
+    for (pointer, value, status) in [
+        ("/rawPath", json!("/v1/customers/%ff%fe"), 400),
+        ("/rawPath", json!("/v1/customers/%"), 400),
+        ("/rawPath", json!("/v1/customers/a b"), 400),
+        ("/rawPath", json!("/v1/customers/\u{e9}"), 400),
+        ("/rawPath", json!("/v1/customers/a\u{0}"), 400),
+        ("/rawPath", json!("/v1/customers/a\tb"), 400),
+        ("/rawPath", json!("/v1/customers/a#b"), 400),
+        ("/rawPath", json!("/v1/customers/a?b"), 400),
+        ("/rawPath", json!("/v1/customers/<a>"), 400),
+        ("/rawPath", json!("/v1/customers/"), 400),
+        ("/rawPath", json!(""), 404),
+        ("/rawPath", json!(format!("/v1/{}", "a/".repeat(4_000))), 404),
+        ("/rawQueryString", json!("%00=%00"), 400),
+        ("/headers/authorization", json!("\u{e9}\u{2603}"), 401),
+        ("/requestContext/http/method", json!("BREW"), 404),
+    ] {
+        let (answered, body) = function.answer(&with(pointer, value.clone())).await;
+        assert_eq!(answered, status, "{pointer} {value}: {body}");
+    }
+    let (status, body) = function.answer(good).await;
+    assert_eq!((status, &body["code"]), (404, &json!("customer_not_found")), "{body}");
+    let printed = function.end();
+    assert!(!printed.contains("panicked"), "{printed}");
+
+    let mut function = Function::start("expire-on-schedule", database.endpoint(), &[]).await;
+    for garbage in ["{", "[]", "{}", "{\"time\":7}", "{\"time\":\"tomorrow\"}", event("history")] {
+        let told = function.invoke(garbage).await;
+        assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
+    }
+    let told = function.invoke(event("expire-on-schedule")).await;
+    assert_eq!(told, Told::Response(json!({"booked": 0, "refiled": 0, "interrupted": false})));
+    assert!(!function.end().contains("panicked"));
+}

@@ -1,0 +1,278 @@
+//! The store's settings, API keys, and what the shop tells about a customer.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use bytes::Bytes;
+
+use crate::support::world::{Answer, World, fresh_key, order};
+
+const SETTINGS: &str = "/v1/settings";
+
+/// Every setting as it is before anybody has written any.
+fn defaults() -> Value {
+    json!({
+        "currency": "USD", "time_zone": "UTC", "enabled": true, "consumption_order": "fifo", "usage_limit": null,
+        "usage_base": "preceding_lines", "sort_order": 9, "activation_total": null, "balance_limit": null,
+        "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null, "topup_methods": null,
+        "expiry_days": null,
+    })
+}
+
+/// The defaults with these settings instead.
+fn defaults_but(settings: &Value) -> Value {
+    let mut all = defaults();
+    all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    all
+}
+
+/// Writes the settings on condition that they are still at this version.
+async fn put_if(world: &World, version: &str, settings: Value) -> Answer {
+    let body = Bytes::from(settings.to_string());
+    world.admin().send("PUT", SETTINGS, &[("if-match", version)], body).await
+}
+
+#[tokio::test]
+async fn before_anything_is_written_the_defaults_hold() {
+    let world = World::start().await;
+    let answer = world.admin().get(SETTINGS).await.expect(200, "");
+    assert_eq!(answer.json, json!({"settings": defaults(), "version": 0}));
+    let entry = world.granted("alice", "5", json!({})).await.json["entry"].clone();
+    assert_eq!([&entry["policy_version"], &entry["expires_at"]], [&json!(0), &json!(null)]);
+}
+
+#[tokio::test]
+async fn settings_are_written_whole_and_read_back_in_their_one_form() {
+    let world = World::start().await;
+    let all = json!({
+        "currency": "EUR", "time_zone": "Europe/Paris", "enabled": false, "consumption_order": "expiring_first",
+        "usage_limit": {"type": "fixed", "maximum": {"USD": "50.00", "JPY": "5000"}}, "usage_base": "subtotal_only",
+        "sort_order": -3, "activation_total": {"USD": "130.00"}, "balance_limit": {"EUR": "0.00"},
+        "transaction_limit": {"BHD": "1.500"}, "topup_min": {"USD": "1.00"}, "topup_max": {"USD": "100.00"},
+        "topup_limit": {"USD": "999999999999.99"}, "topup_methods": ["stripe", "cash"],
+        "expiry_days": {"goodwill": 90, "promotional": 36_500},
+    });
+    for (at, (written, read)) in [
+        (json!({}), defaults()),
+        (all.clone(), all.clone()),
+        // What is left out is the default again.
+        (json!({"sort_order": 3}), defaults_but(&json!({"sort_order": 3}))),
+        (all.clone(), all),
+        (defaults(), defaults()),
+        (
+            json!({"activation_total": {"USD": "130", "JPY": "1.0"}}),
+            defaults_but(&json!({"activation_total": {"USD": "130.00", "JPY": "1"}})),
+        ),
+        (json!({"activation_total": {}}), defaults()),
+        (
+            json!({"usage_limit": {"type": "percent", "maximum": "25.50"}}),
+            defaults_but(&json!({"usage_limit": {"type": "percent", "maximum": "25.5"}})),
+        ),
+        (json!({"expiry_days": 365}), defaults_but(&json!({"expiry_days": 365}))),
+        (json!({"time_zone": "europe/paris"}), defaults_but(&json!({"time_zone": "Europe/Paris"}))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = world.admin().put(SETTINGS, written.clone()).await.expect(200, "");
+        let expected = json!({"settings": read, "version": at + 1});
+        assert_eq!(answer.json, expected, "{written}");
+        assert_eq!(world.staff("jane").get(SETTINGS).await.expect(200, "").json, expected);
+        // What was read can be written as it is.
+        assert_eq!(put_if(&world, "999", read).await.expect(409, "conflict").json["version"], at + 1);
+    }
+}
+
+#[tokio::test]
+async fn settings_are_written_only_at_the_version_that_was_read_if_that_is_asked_for() {
+    let world = World::start().await;
+    for (at, version) in ["0", "\"1\"", "2"].into_iter().enumerate() {
+        let answer = put_if(&world, version, json!({"sort_order": at})).await.expect(200, "");
+        assert_eq!(answer.json["version"], at + 1);
+    }
+    let before = world.admin().get(SETTINGS).await.json;
+    for stale in ["0", "2", "4", "\"2\"", "18446744073709551615"] {
+        let answer = put_if(&world, stale, json!({"sort_order": 99})).await.expect(409, "conflict");
+        assert_eq!(answer.json["version"], 3, "{stale}");
+    }
+    for wrong in ["", "x", "-1", "1.0", "*", "W/\"3\"", "\"3\", \"4\"", "18446744073709551616"] {
+        let answer = put_if(&world, wrong, json!({"sort_order": 99})).await.expect(400, "invalid_request");
+        assert_eq!(answer.json["errors"][0]["field"], "If-Match", "{wrong}");
+    }
+    assert_eq!(world.admin().get(SETTINGS).await.json, before);
+    // Without it, the last writer wins.
+    assert_eq!(world.admin().put(SETTINGS, json!({})).await.expect(200, "").json["version"], 4);
+}
+
+#[tokio::test]
+async fn of_two_who_write_the_version_they_read_one_is_told_so() {
+    let world = World::start().await;
+    for version in 0..4_u8 {
+        let read = version.to_string();
+        let (one, two) = tokio::join!(
+            put_if(&world, &read, json!({"sort_order": 1})),
+            put_if(&world, &read, json!({"sort_order": 2}))
+        );
+        let (won, lost) = if one.status == 200 { (one, two) } else { (two, one) };
+        assert_eq!(won.expect(200, "").json["version"], version + 1);
+        assert_eq!(lost.expect(409, "conflict").json["version"], version + 1);
+    }
+    // And of many who do not ask, each gets a version of its own.
+    let puts =
+        (0..8_u8).map(|at| {
+            let admin = world.admin();
+            async move {
+                admin.put(SETTINGS, json!({"sort_order": at})).await.expect(200, "").json["version"].clone()
+            }
+        });
+    let mut versions = futures::future::join_all(puts).await;
+    versions.sort_by_key(Value::as_u64);
+    assert_eq!(versions, (5..13_u8).map(Value::from).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_entry_tells_the_version_of_the_settings_that_it_was_decided_under() {
+    let world = World::start().await;
+    let payment = json!({"mode": "online", "method": "card"});
+    let asked = world
+        .shop()
+        .request_topup("alice", "t", json!({"amount": "5", "payment": payment}))
+        .await
+        .expect(201, "");
+    world.granted("alice", "5", json!({"expires_on": "2026-12-01"})).await;
+    world.settings(json!({"enabled": true})).await;
+    world.shop().redeem("alice", "r", json!({"order": order("1", "2")})).await.expect(201, "");
+    world.settings(json!({"enabled": true})).await;
+    let id = asked.json["topup"]["id"].as_str().unwrap();
+    world.admin().approve("alice", id, "a", json!({})).await.expect(200, "");
+    world.settings(json!({"enabled": false})).await;
+    world.set_now("2026-12-05T00:00:00Z");
+    world.expire().await;
+    let versions: Vec<Value> =
+        world.entries("alice").await.iter().map(|entry| entry["policy_version"].clone()).collect();
+    assert_eq!(versions, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn settings_hold_from_the_next_call_on() {
+    let world = World::start().await;
+    world.granted("alice", "10", json!({})).await;
+    let body = json!({"order": order("1", "4")});
+    world.settings(json!({"enabled": false})).await;
+    world.shop().redeem("alice", "r", body.clone()).await.expect(422, "credit_disabled");
+    world.shop().quote("alice", body.clone()).await.expect(422, "credit_disabled");
+    // Switched off, credit is still given, shown and expires.
+    world.granted("alice", "10", json!({})).await;
+    world.settings(json!({"usage_limit": {"type": "percent", "maximum": "50"}})).await;
+    let redeemed = world.shop().redeem("alice", "r", body).await.expect(201, "");
+    assert_eq!(redeemed.json["applied"], "2.00");
+}
+
+#[tokio::test]
+async fn an_api_key_lets_in_as_its_role_until_it_is_revoked() {
+    let world = World::start().await;
+    for (role, name) in [("store", json!("till 3")), ("admin", json!(null))] {
+        let made = world
+            .admin()
+            .post("/v1/api-keys", "-", json!({"role": role, "name": name}))
+            .await
+            .expect(201, "");
+        let (id, key) = (made.json["id"].as_str().unwrap(), made.json["key"].as_str().unwrap());
+        assert_eq!(made.json, json!({"id": id, "key": key, "role": role, "name": name}));
+        assert!(id.starts_with("key_") && key.starts_with("sk_") && key.len() == 67, "{}", made.text);
+        assert!(!key.contains(id.strip_prefix("key_").unwrap()), "its name tells a part of it");
+
+        let holder = world.with_credential(key);
+        let granted = holder
+            .grant("alice", &fresh_key(), json!({"amount": "5", "category": "paid"}))
+            .await
+            .expect(201, "");
+        assert_eq!(granted.json["entry"]["actor"], json!({"role": role, "id": id}));
+        let (status, code) = if role == "admin" { (200, "") } else { (403, "forbidden") };
+        holder.get(SETTINGS).await.expect(status, code);
+
+        let revoked = world.admin().delete(&format!("/v1/api-keys/{id}")).await.expect(204, "");
+        assert_eq!(revoked.text, "");
+        world.pass(SignedDuration::from_secs(30));
+        holder.get("/v1/customers/alice").await.expect(401, "unauthenticated");
+        // Revoked once is revoked for ever.
+        world.admin().delete(&format!("/v1/api-keys/{id}")).await.expect(204, "");
+        world.pass(SignedDuration::from_hours(24));
+        holder.get("/v1/customers/alice").await.expect(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_key_that_nobody_used_lets_nobody_in_at_once() {
+    let world = World::start().await;
+    let made = world.admin().post("/v1/api-keys", "-", json!({"role": "store"})).await.expect(201, "").json;
+    world.admin().delete(&format!("/v1/api-keys/{}", made["id"].as_str().unwrap())).await.expect(204, "");
+    let holder = world.with_credential(made["key"].as_str().unwrap());
+    holder.get("/v1/customers/alice").await.expect(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn every_api_key_is_another() {
+    let world = World::start().await;
+    let mut keys = Vec::new();
+    for _ in 0..20_u8 {
+        let made = world
+            .admin()
+            .post("/v1/api-keys", "-", json!({"role": "store", "name": "till"}))
+            .await
+            .expect(201, "");
+        keys.push(made.json["key"].as_str().unwrap().to_owned());
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 20);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_there_is_not_found() {
+    let world = World::start().await;
+    for id in [
+        "key_000000000000000000000000",
+        "key_",
+        "x",
+        "%20",
+        "..",
+        "SETTINGS",
+        "%00",
+        "%FF",
+        &"k".repeat(1_000),
+    ] {
+        world.admin().delete(&format!("/v1/api-keys/{id}")).await.expect(404, "api_key_not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_customers_profile_is_written_whole_and_shown() {
+    let world = World::start().await;
+    let long = "n".repeat(128);
+    for (written, name, email) in [
+        (
+            json!({"name": "Alice A.", "email": "alice@example.com"}),
+            json!("Alice A."),
+            json!("alice@example.com"),
+        ),
+        (json!({"name": "Älice \u{1f600}"}), json!("Älice \u{1f600}"), json!(null)),
+        (json!({"email": "a@example.com"}), json!(null), json!("a@example.com")),
+        (json!({"name": long, "email": long}), json!(long), json!(long)),
+        (json!({"name": null}), json!(null), json!(null)),
+        (json!({}), json!(null), json!(null)),
+    ] {
+        let answer = world.admin().put("/v1/customers/alice", written.clone()).await.expect(200, "");
+        assert_eq!(answer.json, json!({"customer": "alice", "name": name, "email": email}), "{written}");
+        let expected = json!({"customer": "alice", "name": name, "email": email, "accounts": []});
+        for who in [world.admin(), world.shop(), world.customer("alice")] {
+            assert_eq!(who.get("/v1/customers/alice").await.expect(200, "").json, expected, "{written}");
+        }
+    }
+    // It changes no account, and no account changes it.
+    world.granted("alice", "5", json!({})).await;
+    world.admin().put("/v1/customers/alice", json!({"name": "Alice"})).await.expect(200, "");
+    let seen = world.shop().get("/v1/customers/alice").await.json;
+    assert_eq!([&seen["name"], &seen["accounts"][0]["balance"]], ["Alice", "5.00"]);
+    assert_eq!(world.entries("alice").await.len(), 1);
+}

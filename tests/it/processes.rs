@@ -1,0 +1,290 @@
+//! `cargo local` as a process: what it prints, what it keeps, and how it ends.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::{
+    process::{Answered, Caller, Folder, Local, local, run},
+    world::order,
+};
+
+#[test]
+fn json_is_one_line_with_all_that_a_script_needs() {
+    let service = Local::start(&["--memory"]);
+
+    let granted = service.shop().post("/v1/customers/alice/grants", "g", &credit("25.00"));
+    assert_eq!(granted.status, 201, "{granted:?}");
+    let own = service.caller(&service.customer_token).get("/v1/customers/alice");
+    assert_eq!((own.status, &own.json["accounts"][0]["balance"]), (200, &json!("25.00")), "{own:?}");
+    assert_eq!(service.caller(&service.customer_token).get("/v1/customers/bob").status, 404);
+    assert_eq!(service.shop().get("/v1/settings").status, 403);
+    assert_eq!(service.admin().get("/v1/settings").status, 200);
+    assert_eq!(service.caller("sk_wrong").get("/v1/settings").status, 401);
+
+    let (status, printed) = service.process.interrupt();
+    assert!(status.success(), "{status}");
+    assert_eq!(printed, Vec::<String>::new());
+}
+
+#[test]
+fn ctrl_c_stops_it_while_connections_are_open() {
+    let service = Local::start(&["--memory"]);
+    let idle = service.shop();
+    idle.get("/v1/customers/alice");
+    let address = service.url.strip_prefix("http://").unwrap();
+    let _silent = std::net::TcpStream::connect(address).unwrap();
+
+    let (status, _) = service.process.interrupt();
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+#[test]
+fn data_and_keys_survive_a_restart() {
+    let folder = Folder::new();
+    let first = Local::on(&folder);
+    let granted = first.shop().post("/v1/customers/alice/grants", "g", &credit("25.00"));
+    assert_eq!(granted.status, 201, "{granted:?}");
+    let (admin_key, store_key) = (first.admin_key.clone(), first.store_key.clone());
+    assert!(first.process.interrupt().0.success());
+
+    let second = Local::on(&folder);
+    assert_eq!((&second.admin_key, &second.store_key), (&admin_key, &store_key));
+    assert_eq!(second.caller(&admin_key).get("/v1/settings").status, 200);
+    let replayed = second.caller(&store_key).post("/v1/customers/alice/grants", "g", &credit("25.00"));
+    assert!(replayed.replayed);
+    assert_eq!(replayed.json, granted.json);
+    let own = second.caller(&second.customer_token).get("/v1/customers/alice");
+    assert_eq!((own.status, &own.json["accounts"][0]["balance"]), (200, &json!("25.00")), "{own:?}");
+}
+
+#[test]
+fn one_process_at_a_time_serves_the_same_data() {
+    let folder = Folder::new();
+    let mut first = Local::on(&folder);
+    let data = folder.path().to_str().unwrap();
+    for more in [&["--data", data, "--port", "0"][..], &["--data", data, "--port", "0", "--database-only"]] {
+        let refused = run(&mut local(more));
+        let complaint = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && refused.stdout.is_empty());
+        let told = format!("error: {} serves this data already; stop it, or give another --data", first.url);
+        assert!(complaint.starts_with(&told), "{complaint}");
+    }
+    // However it ends, its data is free.
+    first.process.kill();
+    Local::on(&folder);
+}
+
+#[test]
+fn expire_books_in_the_running_service_and_without_one() {
+    let folder = Folder::new();
+    let expire = |at: &str| {
+        let done = run(&mut local(&["expire", "--at", at, "--data", folder.path().to_str().unwrap()]));
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice::<Value>(&done.stdout).unwrap()
+    };
+    let expiring = |amount: &str, date: &str| json!({"amount": amount, "category": "goodwill", "expires_at": format!("{date}T00:00:00Z")});
+
+    let running = Local::on(&folder);
+    for (key, amount, date) in
+        [("a", "10.00", "2100-01-01"), ("b", "20.00", "2100-02-01"), ("c", "40.00", "2100-03-01")]
+    {
+        let granted = running.shop().post("/v1/customers/alice/grants", key, &expiring(amount, date));
+        assert_eq!(granted.status, 201, "{granted:?}");
+    }
+    assert_eq!(expire("2099-12-31T23:59:59Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
+    assert_eq!(expire("2100-01-01T00:00:00Z"), json!({"booked": 1, "refiled": 0, "interrupted": false}));
+    assert_eq!(expire("2100-01-01T00:00:00Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
+    assert_eq!(expired(&running.admin(), "alice"), ["-10.00"]);
+    assert!(running.process.interrupt().0.success());
+
+    assert_eq!(expire("2100-02-01T00:00:00Z"), json!({"booked": 1, "refiled": 0, "interrupted": false}));
+    assert_eq!(expire("2100-02-01T00:00:00Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
+    let again = Local::on(&folder);
+    assert_eq!(expired(&again.admin(), "alice"), ["-10.00", "-20.00"]);
+    assert_eq!(again.admin().get("/v1/customers/alice").json["accounts"][0]["balance"], "40.00");
+}
+
+#[test]
+fn expire_says_so_when_it_cannot() {
+    let folder = Folder::new();
+    let refused = run(&mut local(&["expire", "--data", folder.path().to_str().unwrap()]));
+    assert!(!refused.status.success());
+    assert!(String::from_utf8(refused.stderr).unwrap().starts_with("error: there is no ledger in "));
+    // Nobody listens on the port that a socket of ours has.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", taken.local_addr().unwrap());
+    drop(taken);
+    let refused = run(&mut local(&["expire", "--url", &url]));
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+}
+
+#[test]
+fn credit_stops_being_spendable_at_its_very_moment_and_is_booked_once() {
+    let folder = Folder::new();
+    let service = Local::on(&folder);
+    let shop = service.shop();
+    shop.get("/v1/customers/alice");
+    let quoted = || {
+        let quoted =
+            shop.post("/v1/customers/alice/redemptions/quote", "-", &json!({"order": order("1", "8.00")}));
+        assert_eq!(quoted.status, 200, "{quoted:?}");
+        quoted.json["applied"].as_str().unwrap().to_owned()
+    };
+
+    let expires_at = Timestamp::now().checked_add(SignedDuration::from_millis(1_500)).unwrap();
+    let body = json!({"amount": "25.00", "category": "goodwill", "expires_at": expires_at});
+    let granted = shop.post("/v1/customers/alice/grants", "g", &body);
+    assert_eq!(granted.status, 201, "{granted:?}");
+    let redeemed = shop.post("/v1/customers/alice/redemptions", "r1", &json!({"order": order("1", "8.00")}));
+    assert_eq!(redeemed.status, 201, "{redeemed:?}");
+
+    // What is asked before the moment and answered before it is spendable, what is asked at it or later is not.
+    let mut seen_before = 0;
+    loop {
+        let asked = Timestamp::now();
+        let applied = quoted();
+        let answered = Timestamp::now();
+        if answered < expires_at {
+            assert_eq!(applied, "8.00", "at {asked}");
+            seen_before += 1;
+        } else if asked >= expires_at {
+            assert_eq!(applied, "0.00", "at {asked}");
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(seen_before > 0);
+    let refused = shop.post("/v1/customers/alice/redemptions", "r2", &json!({"order": order("2", "8.00")}));
+    assert_eq!((refused.status, &refused.json["code"]), (422, &json!("insufficient_credit")), "{refused:?}");
+
+    for booked in [1, 0] {
+        let done = run(&mut local(&["expire", "--data", folder.path().to_str().unwrap()]));
+        let swept: Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!(swept["booked"], booked, "{swept}");
+    }
+    assert_eq!(expired(&service.admin(), "alice"), ["-17.00"]);
+    assert_eq!(service.admin().get("/v1/customers/alice").json["accounts"][0]["balance"], "0.00");
+}
+
+#[test]
+fn kill_9_in_the_middle_of_a_thousand_grants_loses_none_that_was_answered_and_doubles_none() {
+    const GRANTS: usize = 1_000;
+    const CUSTOMERS: usize = 10;
+    /// How many are answered before the process is killed.
+    const ANSWERED: usize = 400;
+    let folder = Folder::new();
+    let customer = |grant: usize| format!("c{}", grant % CUSTOMERS);
+
+    let mut first = Local::on(&folder);
+    let answers = Mutex::new(BTreeMap::<usize, Answered>::new());
+    let shop = first.shop();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            each_of(GRANTS, |grant| {
+                let path = format!("/v1/customers/{}/grants", customer(grant));
+                if let Ok(answer) = shop.try_post(&path, &format!("grant-{grant}"), &credit("1.25")) {
+                    answers.lock().unwrap().insert(grant, answer);
+                }
+            });
+        });
+        let begun = Instant::now();
+        while answers.lock().unwrap().len() < ANSWERED {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the grants take too long");
+            thread::sleep(Duration::from_millis(1));
+        }
+        first.process.kill();
+    });
+    let answers = answers.into_inner().unwrap();
+    assert!((ANSWERED..GRANTS).contains(&answers.len()), "{} were answered", answers.len());
+    let odd: Vec<_> = answers.iter().filter(|(_, answer)| answer.status != 201 || answer.replayed).collect();
+    assert!(odd.is_empty(), "{} of {}: {:?}", odd.len(), answers.len(), odd[0]);
+
+    let second = Local::on(&folder);
+    let shop = second.shop();
+    let replayed = AtomicUsize::new(0);
+    each_of(GRANTS, |grant| {
+        let path = format!("/v1/customers/{}/grants", customer(grant));
+        let again = shop.post(&path, &format!("grant-{grant}"), &credit("1.25"));
+        assert_eq!(again.status, 201, "{again:?}");
+        replayed.fetch_add(usize::from(again.replayed), Ordering::Relaxed);
+        if let Some(answer) = answers.get(&grant) {
+            assert!(again.replayed, "grant {grant} was answered and then lost");
+            assert_eq!(again.json, answer.json);
+        }
+    });
+    // Those that were booked and whose answer was lost are replayed as well: at most one for each client.
+    let unanswered = replayed.into_inner() - answers.len();
+    assert!(unanswered <= CLIENTS, "{unanswered} were booked without an answer");
+
+    let admin = second.admin();
+    for number in 0..CUSTOMERS {
+        let path = format!("/v1/customers/{}", customer(number));
+        let account = &admin.get(&path).json["accounts"][0];
+        assert_eq!(account["balance"], "125.00");
+        assert_eq!(account["lots"].as_array().unwrap().len(), GRANTS / CUSTOMERS);
+        let mut entries = entries(&admin, &customer(number));
+        entries.reverse();
+        let ids: Vec<&str> = entries.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
+        let gapless: Vec<String> = (1..=GRANTS / CUSTOMERS).map(|number| format!("USD-{number}")).collect();
+        assert_eq!(ids, gapless);
+        for (earlier, later) in entries.iter().zip(entries.iter().skip(1)) {
+            assert_eq!(later["prev_hash"], earlier["hash"]);
+        }
+    }
+}
+
+/// How many threads call at once.
+const CLIENTS: usize = 8;
+
+/// Calls `act` with every number below `count`, in several threads at once.
+fn each_of(count: usize, act: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                while let number = next.fetch_add(1, Ordering::Relaxed)
+                    && number < count
+                {
+                    act(number);
+                }
+            });
+        }
+    });
+}
+
+fn credit(amount: &str) -> Value {
+    json!({"amount": amount, "category": "goodwill"})
+}
+
+/// All entries of a customer, newest first.
+fn entries(admin: &Caller, customer: &str) -> Vec<Value> {
+    let mut entries = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = admin.get(&format!("/v1/customers/{customer}/entries?limit=150{cursor}"));
+        assert_eq!(page.status, 200, "{page:?}");
+        entries.extend(page.json["data"].as_array().unwrap().clone());
+        match page.json["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break entries,
+        }
+    }
+}
+
+/// The amounts that were booked as expired, oldest first.
+fn expired(admin: &Caller, customer: &str) -> Vec<String> {
+    let entries = entries(admin, customer).into_iter().filter(|entry| entry["type"] == "expire");
+    let mut amounts: Vec<_> = entries.map(|entry| entry["amount"].as_str().unwrap().to_owned()).collect();
+    amounts.reverse();
+    amounts
+}

@@ -1,0 +1,195 @@
+//! Many writers at once on one account: no double spend, no lost update, no gap, and nobody is sent away.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use jiff::SignedDuration;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use crate::support::world::{Answer, World, check_ledger, each, fresh_key, order};
+
+/// As many calls as come at once.
+const CROWD: usize = 50;
+
+/// How often each status and code was answered.
+fn told(answers: &[Answer]) -> BTreeMap<(u16, &str), usize> {
+    let mut told = BTreeMap::new();
+    for answer in answers {
+        let times =
+            told.entry((answer.status, answer.json["code"].as_str().unwrap_or(""))).or_insert(0_usize);
+        *times = times.strict_add(1);
+    }
+    told
+}
+
+/// What `call` answers to each of a crowd at once, every one in a millisecond of its own.
+async fn crowd(world: &World, call: impl AsyncFn(usize) -> Answer) -> Vec<Answer> {
+    join_all((0..CROWD).map(async |at| {
+        world.pass(SignedDuration::from_millis(1));
+        call(at).await
+    }))
+    .await
+}
+
+fn sum<'a>(amounts: impl IntoIterator<Item = &'a str>) -> Decimal {
+    amounts.into_iter().map(|amount| amount.parse::<Decimal>().unwrap()).sum()
+}
+
+/// The ledger is whole, and says the same as the account.
+async fn check_account(world: &World, customer: &str) -> Vec<Value> {
+    let entries = world.entries(customer).await;
+    check_ledger(&entries);
+    let account = world.account(customer).await;
+    let lots = sum(each(account["lots"].as_array().unwrap(), "remaining"));
+    let balance: Decimal = account["balance"].as_str().unwrap().parse().unwrap();
+    assert_eq!([sum(each(&entries, "amount")), lots], [balance; 2]);
+    assert!(!balance.is_sign_negative());
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_redemptions_of_the_last_credit_are_won_by_exactly_one() {
+    let world = World::start().await;
+    world.granted("alice", "10", json!({})).await;
+    let body = json!({"order": order("1", "10"), "amount": "10"});
+    let answers =
+        crowd(&world, async |at| world.shop().redeem("alice", &format!("r{at}"), body.clone()).await).await;
+    assert_eq!(told(&answers), BTreeMap::from([((201, ""), 1), ((422, "insufficient_credit"), CROWD - 1)]));
+    assert!(answers.iter().all(|answer| answer.status == 201 || answer.json["available"] == "0.00"));
+    assert_eq!(check_account(&world, "alice").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_redemptions_under_one_key_have_one_effect_and_one_answer() {
+    let world = World::start().await;
+    world.granted("alice", "25", json!({})).await;
+    let body = json!({"order": order("1", "10")});
+    let answers = crowd(&world, async |_| world.shop().redeem("alice", "r", body.clone()).await).await;
+    assert_eq!(told(&answers), BTreeMap::from([((201, ""), CROWD)]));
+    assert_eq!(answers.iter().filter(|answer| answer.is_replayed()).count(), CROWD - 1);
+    assert!(answers.iter().all(|answer| answer.text == answers[0].text));
+    assert_eq!(check_account(&world, "alice").await.len(), 2);
+    assert_eq!(world.account("alice").await["balance"], "15.00");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_requests_under_one_key_one_stands_and_the_others_are_told() {
+    let world = World::start().await;
+    let answers = crowd(&world, async |at| {
+        let body = json!({"amount": format!("{}", at.strict_add(1)), "category": "goodwill"});
+        world.shop().grant("alice", "k", body).await
+    })
+    .await;
+    assert_eq!(told(&answers), BTreeMap::from([((201, ""), 1), ((422, "idempotency_mismatch"), CROWD - 1)]));
+    assert_eq!(check_account(&world, "alice").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_grants_at_once_all_count_and_number_without_gaps() {
+    let world = World::start().await;
+    // On an account that does not exist yet, so that its making is part of the race.
+    let body = json!({"amount": "0.01", "category": "goodwill"});
+    let answers =
+        crowd(&world, async |at| world.shop().grant("alice", &format!("k{at}"), body.clone()).await).await;
+    assert_eq!(told(&answers), BTreeMap::from([((201, ""), CROWD)]));
+    let mut ids: Vec<_> = answers.iter().map(|answer| answer.json["entry"]["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), CROWD);
+    assert_eq!(check_account(&world, "alice").await.len(), CROWD);
+    assert_eq!(world.account("alice").await["balance"], "0.50");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_approvals_of_one_request_credit_it_once() {
+    let world = World::start().await;
+    let body = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
+    let asked = world.shop().request_topup("alice", "t", body).await.expect(201, "");
+    let id = asked.json["topup"]["id"].as_str().unwrap();
+    let answers =
+        crowd(&world, async |at| world.admin().approve("alice", id, &format!("a{at}"), json!({})).await)
+            .await;
+    assert_eq!(told(&answers), BTreeMap::from([((200, ""), 1), ((409, "topup_not_pending"), CROWD - 1)]));
+    assert_eq!(check_account(&world, "alice").await.len(), 1);
+    assert_eq!(world.account("alice").await["balance"], "5.00");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grants_redemptions_requests_and_approvals_at_once_keep_the_sum() {
+    let world = World::start().await;
+    world.granted("alice", "20", json!({})).await;
+    let mut requests = Vec::new();
+    let payment = json!({"mode": "online", "method": "card"});
+    for _ in 0..10_u8 {
+        let body = json!({"amount": "3", "payment": payment});
+        let asked = world.shop().request_topup("alice", &fresh_key(), body).await.expect(201, "");
+        requests.push(asked.json["topup"]["id"].as_str().unwrap().to_owned());
+    }
+    let answers = crowd(&world, async |at| {
+        let (shop, key) = (world.shop(), fresh_key());
+        match at % 5 {
+            0 => shop.grant("alice", &key, json!({"amount": "1.10", "category": "goodwill"})).await,
+            1 | 2 => shop.redeem("alice", &key, json!({"order": order("1", "4"), "amount": "4"})).await,
+            3 => world.admin().approve("alice", &requests[at / 5], &key, json!({})).await,
+            _ => shop.request_topup("alice", &key, json!({"amount": "1", "payment": payment})).await,
+        }
+    })
+    .await;
+    // Twenty ask for 4.00 of what comes to 61.00 at most: some have to be refused, and none for another reason.
+    let mut told = told(&answers);
+    let refused = told.remove(&(422, "insufficient_credit")).unwrap_or(0);
+    assert_eq!(told, BTreeMap::from([((200, ""), 10), ((201, ""), 40_usize.strict_sub(refused))]));
+    let spent = 20_usize.strict_sub(refused);
+    let entries = check_account(&world, "alice").await;
+    assert_eq!(entries.len(), 1 + 10 + 10 + spent);
+    let account = world.account("alice").await;
+    let expected = Decimal::from(20 + 11 + 30) - Decimal::from(spent) * Decimal::from(4);
+    assert_eq!(account["balance"], format!("{expected:.2}"));
+    assert_eq!(account["pending_topups"], "10.00");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_customers_at_once_do_not_meet() {
+    let world = World::start().await;
+    let body = json!({"amount": "5", "category": "goodwill"});
+    let answers =
+        crowd(&world, async |at| world.shop().grant(&format!("customer-{at}"), "k", body.clone()).await)
+            .await;
+    assert_eq!(told(&answers), BTreeMap::from([((201, ""), CROWD)]));
+    assert!(answers.iter().all(|answer| answer.json["entry"]["id"] == "USD-1" && !answer.is_replayed()));
+}
+
+#[tokio::test]
+async fn two_alike_at_the_same_moment_under_two_keys_both_count() {
+    let world = World::start().await;
+    world.granted("alice", "100", json!({})).await;
+    let (shop, body) = (world.shop(), json!({"amount": "5", "category": "goodwill"}));
+    let (one, two) = tokio::join!(shop.grant("alice", "g1", body.clone()), shop.grant("alice", "g2", body));
+    one.expect(201, "");
+    two.expect(201, "");
+    let body = json!({"order": order("1", "4"), "amount": "4"});
+    let (one, two) = tokio::join!(shop.redeem("alice", "r1", body.clone()), shop.redeem("alice", "r2", body));
+    one.expect(201, "");
+    two.expect(201, "");
+    let body = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
+    let asked = world.shop().request_topup("alice", "t", body).await.expect(201, "");
+    let (admin, id) = (world.admin(), asked.json["topup"]["id"].as_str().unwrap());
+    let (one, two) = tokio::join!(
+        admin.approve("alice", id, "a1", json!({})),
+        admin.approve("alice", id, "a2", json!({}))
+    );
+    let (won, lost) = if one.status == 200 { (one, two) } else { (two, one) };
+    won.expect(200, "");
+    lost.expect(409, "topup_not_pending");
+    assert_eq!(check_account(&world, "alice").await.len(), 6);
+}
+
+#[tokio::test]
+async fn two_alike_at_the_same_moment_under_one_key_count_once() {
+    let world = World::start().await;
+    let (shop, body) = (world.shop(), json!({"amount": "5", "category": "goodwill"}));
+    let (one, two) = tokio::join!(shop.grant("alice", "g", body.clone()), shop.grant("alice", "g", body));
+    assert_eq!(one.text, two.text);
+    assert_eq!(check_account(&world, "alice").await.len(), 1);
+}
