@@ -11,8 +11,8 @@ use crate::{
     Error,
     documents::{decode_profile, decode_settings},
     items::{
-        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_topup, encode_account,
-        encode_entry, encode_topup,
+        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_refunds, decode_topup, encode_account,
+        encode_entry, encode_refunds, encode_topup,
     },
 };
 
@@ -64,24 +64,27 @@ fn same(written: &Item, stored: &Item) {
 fn an_account_of_version_1_reads_and_is_written_the_same() {
     let item = stored("account");
     let read = decode_account(&item).unwrap();
-    assert_eq!(read.revision, 4);
+    assert_eq!(read.revision, 6);
     let account = &read.account;
-    assert_eq!((account.customer.as_str(), account.currency.code(), account.number), ("alice", "USD", 3));
+    assert_eq!((account.customer.as_str(), account.currency.code(), account.number), ("alice", "USD", 5));
     let lots: Vec<_> = account
         .lots
         .iter()
         .map(|lot| {
             let expires_at = lot.origin.expires_at.map(|at| at.to_string());
-            (lot.number, lot.origin.category, lot.origin.source, lot.remaining.to_string(), expires_at)
+            (lot.number.to_string(), lot.origin.category, lot.origin.source, lot.remaining.to_string(), expires_at)
         })
         .collect();
     assert_eq!(
         lots,
         [
-            (1, Category::Refund, Role::Store, "15.00".to_owned(), Some("2027-01-01T00:00:00Z".to_owned())),
-            (2, Category::Paid, Role::Admin, "999999999999.99".to_owned(), None),
+            ("1".to_owned(), Category::Refund, Role::Store, "14.00".to_owned(), Some("2027-01-01T00:00:00Z".to_owned())),
+            ("2".to_owned(), Category::Paid, Role::Admin, "999999999999.99".to_owned(), None),
         ]
     );
+    let [hold] = account.holds.as_slice() else { panic!("one hold, not {:?}", account.holds) };
+    assert_eq!((hold.number, hold.order.id.as_str(), hold.amount().unwrap().to_string()), (4, "1003", "7.00".to_owned()));
+    assert_eq!(hold.deadline.to_string(), "2026-11-22T10:15:00Z");
     assert_eq!(account.pending.to_string(), "50.00");
     assert_eq!(account.lifetime.redeemed.to_string(), "10.00");
     same(&encode_account(account, read.revision).unwrap(), &item);
@@ -89,11 +92,12 @@ fn an_account_of_version_1_reads_and_is_written_the_same() {
 
 #[test]
 fn entries_of_version_1_read_and_are_written_the_same() {
-    for (name, key) in [("grant", "g1"), ("redemption", "r1"), ("credited", "a1")] {
+    for (name, key) in [("grant", "g1"), ("redemption", "r1"), ("debit", "d1"), ("credited", "a1")] {
         let item = stored(name);
         let entry = decode_entry(&item).unwrap();
         let AttributeValue::S(content) = &item["c"] else { panic!("{name} has no content") };
         assert_eq!(Hash::of(content.as_bytes()), entry.hash, "{name}");
+        assert!(entry.reason.as_ref().is_none_or(ledger::FreeText::is_intact), "{name}");
         assert!(entry.note.as_ref().is_none_or(ledger::FreeText::is_intact), "{name}");
         let AttributeValue::B(fingerprint) = &item["f"] else { panic!("{name} has no fingerprint") };
         let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
@@ -112,6 +116,14 @@ fn top_ups_of_version_1_read_and_are_written_the_same() {
         let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
         same(&encode_topup(&"alice".parse().unwrap(), &topup, fingerprint).unwrap(), &item);
     }
+}
+
+#[test]
+fn what_was_given_back_as_version_1_counted_it_reads_and_is_written_the_same() {
+    let item = stored("refunds");
+    let refunded = decode_refunds(&item, ledger::Currency::USD).unwrap();
+    assert_eq!(refunded.to_string(), "4.00");
+    same(&encode_refunds(&"alice".parse().unwrap(), "USD-3".parse().unwrap(), refunded).unwrap(), &item);
 }
 
 #[test]
@@ -151,7 +163,7 @@ fn a_damaged_item_is_corrupt_and_never_a_panic() {
         };
         for attribute in whole.keys() {
             // Without these an item is simply not indexed, or has no text; an account may be of any name.
-            if ["wq", "wk", "n", "note", "internal_note", "rev", "f"].contains(&attribute.as_str()) {
+            if ["wq", "wk", "n", "note", "internal_note", "reason", "rev", "f"].contains(&attribute.as_str()) {
                 continue;
             }
             let is_key = attribute == "pk" || attribute == "sk";

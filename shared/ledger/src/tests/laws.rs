@@ -393,7 +393,7 @@ fn check_resolutions(entries: &[(Entry, String)]) {
 }
 
 proptest! {
-    #![proptest_config(super::cases(512))]
+    #![proptest_config(super::cases(256))]
 
     #[test]
     fn any_history_keeps_the_laws(rules in rules(), steps in steps()) {
