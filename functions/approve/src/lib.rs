@@ -2,7 +2,7 @@
 
 use edge::{Access, AccountView, Call, EntryView, Limit, Problem, Reply, Routes, TopupView};
 use http::Method;
-use ledger::{Amount, Note, TopupId};
+use ledger::{Amount, Note, TopupId, TopupStatus};
 use serde::{Deserialize, Serialize};
 use store::{Approved, Store};
 
@@ -29,17 +29,10 @@ struct RejectBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Query {
-    #[expect(dead_code, reason = "naming the one status that can be listed is allowed, and changes nothing")]
-    status: Option<Pending>,
+    status: Option<TopupStatus>,
     #[serde(default)]
     limit: Limit,
     cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-enum Pending {
-    #[serde(rename = "pending")]
-    Pending,
 }
 
 #[derive(Serialize)]
@@ -91,7 +84,10 @@ async fn reject(store: Store, call: Call) -> Result<Reply, Problem> {
 }
 
 async fn pending(store: Store, call: Call) -> Result<Reply, Problem> {
-    let Query { limit, cursor, .. } = call.query()?;
+    let Query { status, limit, cursor } = call.query()?;
+    if status.is_some_and(|status| status != TopupStatus::Pending) {
+        return Err(Problem::invalid("status", "must be \"pending\": only what waits is listed over all customers"));
+    }
 
     let page = store.pending_topups(Call::cursor(cursor.as_deref())?, limit.get()).await?;
 

@@ -3,8 +3,8 @@
 
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
-use jiff::{Timestamp, civil::Date};
-use ledger::{Amount, Category, Label, LotExpiry, LotId, Note, Object, Payment, Role};
+use jiff::Timestamp;
+use ledger::{Amount, Category, Day, Label, LotExpiry, LotId, Note, Object, Payment, Role};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
@@ -23,9 +23,9 @@ struct Body {
     amount: Amount,
     currency: Option<String>,
     category: Category,
-    expires_on: Option<Date>,
+    expires_on: Option<Day>,
     expires_at: Option<Timestamp>,
-    expires: Option<Never>,
+    expires: Option<String>,
     payment: Option<Object<Payment>>,
     reference: Option<Label>,
     note: Option<Note>,
@@ -50,16 +50,10 @@ struct VoidBody {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpiryBody {
-    expires_on: Option<Date>,
+    expires_on: Option<Day>,
     expires_at: Option<Timestamp>,
-    expires: Option<Never>,
+    expires: Option<String>,
     reason: Option<Note>,
-}
-
-#[derive(Deserialize)]
-enum Never {
-    #[serde(rename = "never")]
-    Never,
 }
 
 #[derive(Serialize)]
@@ -151,15 +145,16 @@ fn entered(Committed { entry, replayed }: &Committed, reader: Role) -> Result<Re
 
 /// The one way in which the body says when the credit expires, if it does.
 fn expiry(
-    expires_on: Option<Date>,
+    expires_on: Option<Day>,
     expires_at: Option<Timestamp>,
-    expires: Option<Never>,
+    expires: Option<String>,
 ) -> Result<Option<LotExpiry>, Problem> {
     match (expires_on, expires_at, expires) {
         (None, None, None) => Ok(None),
-        (Some(day), None, None) => Ok(Some(LotExpiry::EndOf(day))),
+        (Some(day), None, None) => Ok(Some(LotExpiry::EndOf(day.0))),
         (None, Some(moment), None) => Ok(Some(LotExpiry::At(moment))),
-        (None, None, Some(Never::Never)) => Ok(Some(LotExpiry::Never)),
+        (None, None, Some(word)) if word == "never" => Ok(Some(LotExpiry::Never)),
+        (None, None, Some(_)) => Err(Problem::invalid("expires", "must be \"never\", or left out")),
         _ => Err(Problem::invalid(
             "expires_on",
             "cannot go together with expires_at or expires: give one of them",

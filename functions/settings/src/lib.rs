@@ -39,15 +39,8 @@ struct ProfileAnswer<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeyBody {
-    role: KeyRole,
+    role: Role,
     name: Option<Label>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum KeyRole {
-    Admin,
-    Store,
 }
 
 #[derive(Serialize)]
@@ -85,10 +78,9 @@ async fn profile(store: Store, call: Call) -> Result<Reply, Problem> {
 
 async fn create_key(store: Store, call: Call) -> Result<Reply, Problem> {
     let KeyBody { role, name } = call.body()?;
-    let role = match role {
-        KeyRole::Admin => Role::Admin,
-        KeyRole::Store => Role::Store,
-    };
+    if !matches!(role, Role::Admin | Role::Store) {
+        return Err(Problem::invalid("role", "must be \"admin\" or \"store\""));
+    }
     let (key, stored) = edge::new_api_key(role, name.map(|name| name.to_string()), call.at)?;
 
     store.put_api_key(&stored).await?;

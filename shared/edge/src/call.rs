@@ -20,8 +20,8 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// Things on a page of a list, unless the caller says how many.
 const DEFAULT_LIMIT: usize = 50;
 
-/// Longest cursor that is looked at, in characters: a place in two hundred accounts fits.
-const MAX_CURSOR: usize = 4_096;
+/// Longest cursor that is looked at, in characters: a place in an account of every currency fits.
+const MAX_CURSOR: usize = 8_192;
 
 /// The header that names what a call does, so that a retry does it once.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";

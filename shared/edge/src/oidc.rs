@@ -122,6 +122,10 @@ impl Oidc {
     pub(crate) async fn holder_of_token(&self, token: &str, at: Timestamp) -> Result<Who, Problem> {
         let refuse = |cause: String| Problem::unauthenticated(format!("the token is not valid: {cause}"));
         let header = jsonwebtoken::decode_header(token).map_err(|error| refuse(error.to_string()))?;
+        if header.crit.is_some() {
+            // Whoever does not know what is critical has to refuse (RFC 7515, section 4.1.11).
+            return Err(refuse("it has critical headers".to_owned()));
+        }
         let key_id = header.kid.ok_or_else(|| refuse("it names no key".to_owned()))?;
         let key =
             self.key(&key_id, at).await?.ok_or_else(|| refuse("its key is not the issuer's".to_owned()))?;

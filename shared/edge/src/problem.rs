@@ -211,6 +211,7 @@ impl From<store::Error> for Problem {
             store::Error::IdempotencyMismatch => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", detail)
             }
+            store::Error::InvalidCursor => Self::invalid_cursor(),
             store::Error::TopupNotFound => Self::new(StatusCode::NOT_FOUND, "topup_not_found", detail),
             store::Error::Conflict => {
                 let problem = Self::new(StatusCode::CONFLICT, "conflict", detail);

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::civil::Date;
+
 use crate::{Currency, money::CurrencyError};
 
 /// Longest customer id, in characters (contract, section 1).
@@ -174,6 +176,33 @@ impl FromStr for EntryId {
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.currency, self.number)
+    }
+}
+
+/// A day of the calendar, written `2026-12-31` and in no other way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub Date);
+
+/// A text is no [`Day`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a day such as \"2026-12-31\"")]
+pub struct InvalidDay;
+
+impl FromStr for Day {
+    type Err = InvalidDay;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDay> {
+        // The calendar's own parser would also take a time behind the day, and drop it.
+        match text.parse::<Date>() {
+            Ok(day) if day.to_string() == text => Ok(Self(day)),
+            _ => Err(InvalidDay),
+        }
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -29,7 +29,7 @@ pub use entry::{
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
 pub use ids::{
-    CustomerId, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber,
+    CustomerId, Day, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber,
     Note, TopupId,
 };
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};

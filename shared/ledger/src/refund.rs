@@ -129,7 +129,7 @@ impl Restoring<'_> {
 
     /// Brings back credit that has expired meanwhile, as a new lot of its own category.
     fn reopen(&mut self, account: &mut Account, amount: Money, origin: &Origin) -> Result<(), Refusal> {
-        let grace = self.at.checked_add(self.policy.refund_grace_days.duration()).unwrap_or(Timestamp::MAX);
+        let grace = self.at.checked_add(self.policy.refund_grace_days.duration()).map_err(|_| OutOfRange)?;
         let expires_at = origin.expires_at.map(|old| old.max(grace));
         self.open(account, amount, Origin { granted_at: self.at, expires_at, ..origin.clone() })
     }

@@ -41,6 +41,7 @@ macro_rules! serde_as_text {
 serde_as_text!(
     crate::Currency,
     crate::CustomerId,
+    crate::Day,
     crate::EntryId,
     crate::Hash,
     crate::Label,
@@ -64,7 +65,7 @@ impl serde::Serialize for crate::Money {
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $word)] $variant),+
         }
@@ -82,6 +83,28 @@ macro_rules! words {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.word())
+            }
+        }
+
+        /// From its word alone; serde's own way would also take an object for it.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Word;
+
+                impl serde::de::Visitor<'_> for Word {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("a string")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        let known = $name::ALL.iter().copied().find(|known| known.word() == text);
+                        known.ok_or_else(|| E::unknown_variant(text, &[$($word),+]))
+                    }
+                }
+
+                deserializer.deserialize_str(Word)
             }
         }
     };

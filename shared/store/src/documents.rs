@@ -12,6 +12,9 @@ use crate::{
 /// Tries of a settings write that names no version, against others who write at once.
 const MAX_TRIES: u32 = 8;
 
+/// Longest id that is looked up, in bytes; those of ours are shorter.
+const MAX_KEY_ID: usize = 64;
+
 /// The store's settings and their version; version 0 are the defaults, before anybody wrote any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -104,6 +107,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer or the key cannot be read.
     pub async fn api_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
+        if id.len() > MAX_KEY_ID {
+            return Ok(None);
+        }
         let item = self.get(Key::api_key(id)).await?;
         item.map(|item| decode_api_key(id, &item)).transpose()
     }

@@ -11,6 +11,9 @@ pub enum Error {
     /// There is no such top-up request.
     #[error("there is no such top-up")]
     TopupNotFound,
+    /// A list's cursor is none that this list gave.
+    #[error("the cursor is none that this list gave")]
+    InvalidCursor,
     /// Others kept changing the same account; nothing moved.
     #[error("the account is changed by too many at once")]
     Conflict,

@@ -22,6 +22,8 @@ pub use crate::items::SHARDS;
 pub const MAX_PAGE: usize = 200;
 /// Entries that one page may look at to find those that a filter admits; the next page goes on from there.
 const MAX_LOOKED_AT: usize = 2_000;
+/// Longest place in a list of top-ups, in bytes: a time, a digest and a customer.
+const MAX_PLACE: usize = 200;
 /// Keys that one batch read may name.
 const MAX_BATCH: usize = 100;
 
@@ -155,7 +157,10 @@ impl Store {
         limit: usize,
     ) -> Result<Option<Page<Entry, EntriesCursor>>, Error> {
         let mut lanes: Vec<Lane> = match (cursor, filter.currency) {
-            (Some(EntriesCursor(below)), _) => {
+            (Some(EntriesCursor(below)), currency) => {
+                if currency.is_some_and(|currency| below.keys().any(|of| *of != currency)) {
+                    return Err(Error::InvalidCursor);
+                }
                 below.into_iter().map(|(currency, below)| Lane::new(currency, Some(below))).collect()
             }
             (None, Some(currency)) => vec![Lane::new(currency, None)],
@@ -236,7 +241,11 @@ impl Store {
         limit: usize,
     ) -> Result<Option<Page<Topup, TopupsCursor>>, Error> {
         let first = cursor.is_none();
-        let below = cursor.map_or_else(|| "T$".to_owned(), |TopupsCursor(place)| place);
+        let below = match cursor {
+            None => "T$".to_owned(),
+            Some(TopupsCursor(place)) if place.starts_with(TOPUPS) && place.len() <= MAX_PLACE => place,
+            Some(_) => return Err(Error::InvalidCursor),
+        };
         let query = self
             .query("pk = :pk AND n BETWEEN :from AND :below")
             .index_name(BY_NUMBER)
@@ -274,16 +283,17 @@ impl Store {
         cursor: Option<TopupsCursor>,
         limit: usize,
     ) -> Result<Page<PendingTopup, TopupsCursor>, Error> {
-        let above = cursor.map_or_else(String::new, |TopupsCursor(place)| place);
+        let above = match cursor {
+            // Below every place, and not empty, which DynamoDB would refuse.
+            None => "0".to_owned(),
+            Some(TopupsCursor(place)) if (1..=MAX_PLACE).contains(&place.len()) => place,
+            Some(_) => return Err(Error::InvalidCursor),
+        };
         let query = self
             .query("wq = :pending AND wk > :above")
             .index_name(WORK)
             .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
-            // DynamoDB admits no empty key.
-            .expression_attribute_values(
-                ":above",
-                AttributeValue::S(if above.is_empty() { "0".to_owned() } else { above }),
-            );
+            .expression_attribute_values(":above", AttributeValue::S(above));
         let (found, drained) = self.read_page(query, limit).await?;
         let next = match (drained, found.last()) {
             (false, Some(item)) => Some(TopupsCursor(Fields(item).text("wk")?.to_owned())),
