@@ -31,10 +31,29 @@ fn row(method: &'static str, path: &'static str, body: Value, statuses: [u16; 4]
 fn rows() -> Vec<Row> {
     let grant = json!({"amount": "5", "category": "paid"});
     let redemption = json!({"order": order("1", "1"), "amount": "1"});
+    let withdrawal = json!({"amount": "1", "journal": "cash"});
     let topup = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
     vec![
         row("POST", "/v1/customers/{customer}/grants", grant, [403, 403, 201, 201]),
+        row(
+            "POST",
+            "/v1/customers/{customer}/debits",
+            json!({"amount": "1", "reason": "r"}),
+            [403, 403, 403, 201],
+        ),
+        row("POST", "/v1/customers/{customer}/lots/{lot}/void", json!({"reason": "r"}), [403, 403, 403, 201]),
+        row(
+            "PATCH",
+            "/v1/customers/{customer}/lots/{lot}",
+            json!({"expires": "never"}),
+            [403, 403, 403, 201],
+        ),
         row("POST", "/v1/customers/{customer}/redemptions", redemption.clone(), [403, 403, 201, 201]),
+        row("POST", "/v1/customers/{customer}/redemptions/{entry}/capture", json!({}), [403, 403, 201, 201]),
+        row("POST", "/v1/customers/{customer}/redemptions/{entry}/void", json!({}), [403, 403, 201, 201]),
+        row("POST", "/v1/customers/{customer}/redemptions/{entry}/refund", json!({}), [403, 403, 201, 201]),
+        // The policy lets no customer withdraw, unless it says so.
+        row("POST", "/v1/customers/{customer}/withdrawals", withdrawal, [403, 404, 201, 201]),
         row("POST", "/v1/customers/{customer}/redemptions/quote", redemption, [200, 404, 200, 200]),
         row("POST", "/v1/customers/{customer}/topups", topup, [201, 404, 201, 201]),
         row("POST", "/v1/customers/{customer}/topups/{topup}/cancel", json!({}), [200, 404, 200, 200]),
@@ -67,6 +86,16 @@ impl Row {
             let body = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
             let asked = world.shop().request_topup("alice", &fresh_key(), body).await.expect(201, "");
             path = path.replace("{topup}", asked.json["topup"]["id"].as_str().unwrap());
+        }
+        if path.contains("{lot}") {
+            let granted = world.granted("alice", "1", json!({})).await;
+            path = path.replace("{lot}", granted.json["entry"]["id"].as_str().unwrap());
+        }
+        if path.contains("{entry}") {
+            let hold = !path.ends_with("refund");
+            let body = json!({"order": order("1", "1"), "amount": "0.01", "hold": hold});
+            let spent = world.shop().redeem("alice", &fresh_key(), body).await.expect(201, "");
+            path = path.replace("{entry}", spent.json["entry"]["id"].as_str().unwrap());
         }
         if path.contains("{id}") {
             let made =

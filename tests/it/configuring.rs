@@ -15,6 +15,8 @@ fn defaults() -> Value {
         "currency": "USD", "time_zone": "UTC", "enabled": true, "consumption_order": "fifo", "usage_limit": null,
         "usage_base": "preceding_lines", "sort_order": 9, "activation_total": null, "balance_limit": null,
         "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null, "topup_methods": null,
+        "overdraft_limit": null, "withdrawal": false, "withdrawable": ["paid", "refund"], "expiry_exempt": false,
+        "refund_grace_days": 30, "hold_ttl_seconds": 900,
         "expiry_days": null,
     })
 }
@@ -50,7 +52,8 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
         "sort_order": -3, "activation_total": {"USD": "130.00"}, "balance_limit": {"EUR": "0.00"},
         "transaction_limit": {"BHD": "1.500"}, "topup_min": {"USD": "1.00"}, "topup_max": {"USD": "100.00"},
         "topup_limit": {"USD": "999999999999.99"}, "topup_methods": ["stripe", "cash"],
-        "expiry_days": {"goodwill": 90, "promotional": 36_500},
+        "expiry_days": {"goodwill": 90, "promotional": 36_500}, "overdraft_limit": {"USD": "50.00"}, "withdrawal": true,
+        "withdrawable": ["paid"], "expiry_exempt": true, "refund_grace_days": 0, "hold_ttl_seconds": 604_800,
     });
     for (at, (written, read)) in [
         (json!({}), defaults()),
@@ -275,4 +278,13 @@ async fn a_customers_profile_is_written_whole_and_shown() {
     let seen = world.shop().get("/v1/customers/alice").await.json;
     assert_eq!([&seen["name"], &seen["accounts"][0]["balance"]], ["Alice", "5.00"]);
     assert_eq!(world.entries("alice").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_api_keys_id_of_any_length_is_not_found() {
+    let world = World::start().await;
+    for length in [2_000, 2_044, 2_045, 3_000, 8_000] {
+        let answer = world.admin().delete(&format!("/v1/api-keys/{}", "k".repeat(length))).await;
+        answer.expect(404, "api_key_not_found");
+    }
 }

@@ -412,3 +412,75 @@ async fn a_writer_whose_clock_is_late_does_not_turn_the_accounts_time_back() {
     world.granted("alice", "10", json!({})).await;
     assert_eq!(each(&world.entries("alice").await, "at"), [START, START, "2026-11-22T10:00:01Z"]);
 }
+
+#[tokio::test]
+async fn an_account_stays_readable_whatever_moment_was_given_as_expiry() {
+    let world = World::start().await;
+    for moment in ["9999-12-30T22:00:00Z", "9999-12-30T22:00:00.001Z", "9999-12-30T22:00:00.999999999Z"] {
+        let customer = fresh_key();
+        let granted = world.shop().grant(&customer, "k", grant_of(json!({"expires_at": moment}))).await;
+        let seen = world.shop().get(&format!("/v1/customers/{customer}")).await;
+        match granted.status {
+            201 => assert_eq!(seen.status, 200, "{moment}: {}", seen.text),
+            _ => assert_eq!((granted.status, seen.status), (400, 404), "{moment}: {}", granted.text),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_day_is_a_day_and_nothing_more() {
+    let world = World::start().await;
+    for day in [
+        "2026-12-31T10:00",
+        "2026-12-31 10:00",
+        "2026-12-31T10:00:00+02:00",
+        "2026-12-31T10:00:00[Europe/Paris]",
+        "20261231",
+        "+002026-12-31",
+    ] {
+        let answer = world.shop().grant("alice", &fresh_key(), grant_of(json!({"expires_on": day}))).await;
+        assert_eq!(
+            (answer.status, &answer.json["errors"][0]["field"]),
+            (400, &json!("expires_on")),
+            "{day}: {}",
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_word_that_is_no_text_is_told_by_its_field() {
+    let world = World::start().await;
+    let mut faults = Vec::new();
+    let odd = |word: &str| [json!(25), json!(true), json!([]), json!({}), json!({word: null}), json!([word])];
+    for (at, word) in [("category", "paid"), ("expires", "never")] {
+        for value in odd(word) {
+            let answer = world.shop().grant("alice", &fresh_key(), grant_of(json!({at: value}))).await;
+            if (answer.status, &answer.json["errors"][0]["field"]) != (400, &json!(at)) {
+                faults.push(format!("{at} {value}: {} {}", answer.status, answer.json["errors"]));
+            }
+        }
+    }
+    for value in odd("online") {
+        let payment = json!({"mode": value, "method": "card"});
+        let answer = world.shop().grant("alice", &fresh_key(), grant_of(json!({"payment": payment}))).await;
+        if (answer.status, &answer.json["errors"][0]["field"]) != (400, &json!("payment.mode")) {
+            faults.push(format!("payment.mode {value}: {} {}", answer.status, answer.json["errors"]));
+        }
+    }
+    for (at, word) in [("consumption_order", "fifo"), ("usage_base", "preceding_lines")] {
+        for value in odd(word) {
+            let answer = world.admin().put("/v1/settings", json!({at: value})).await;
+            if (answer.status, &answer.json["errors"][0]["field"]) != (400, &json!(at)) {
+                faults.push(format!("{at} {value}: {} {}", answer.status, answer.json["errors"]));
+            }
+        }
+    }
+    for value in odd("store") {
+        let answer = world.admin().post("/v1/api-keys", "-", json!({"role": value})).await;
+        if (answer.status, &answer.json["errors"][0]["field"]) != (400, &json!("role")) {
+            faults.push(format!("role {value}: {} {}", answer.status, answer.json["errors"]));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}

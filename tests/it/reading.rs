@@ -64,7 +64,7 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
     world.shop().request_topup("alice", "t", body).await.expect(201, "");
     world.shop().redeem("alice", "r", json!({"order": order("1", "4")})).await.expect(201, "");
 
-    let lifetime = |granted: &str, redeemed: &str, zero: &str| json!({"granted": granted, "topped_up": zero, "redeemed": redeemed, "refunded": zero, "withdrawn": zero, "expired": zero});
+    let lifetime = |granted: &str, redeemed: &str, zero: &str| json!({"granted": granted, "topped_up": zero, "redeemed": redeemed, "refunded": zero, "withdrawn": zero, "expired": zero, "debited": zero});
     let lot = |id: &str, category: &str, remaining: &str, granted_at: &str, expires_at: Value| json!({"id": id, "category": category, "source": "admin", "remaining": remaining, "granted_at": granted_at, "expires_at": expires_at});
     let (later, december, january) = ("2026-11-22T11:00:00Z", "2026-12-12T00:00:00Z", "2027-01-01T00:00:00Z");
     let expected = json!({
@@ -122,7 +122,7 @@ async fn what_came_in_and_went_out_is_totalled_since_the_beginning() {
     let account = world.account("alice").await;
     let expected = json!({
         "granted": "20.00", "topped_up": "14.00", "redeemed": "6.00", "refunded": "0.00", "withdrawn": "0.00",
-        "expired": "14.00",
+        "expired": "14.00", "debited": "0.00",
     });
     assert_eq!(account["lifetime"], expected);
     assert_eq!(account["balance"], "14.00");
@@ -296,4 +296,41 @@ async fn a_list_says_that_it_must_not_be_kept_by_others() {
         let answer = world.shop().get(path).await;
         assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_cursor_does_not_lead_out_of_its_currency() {
+    let world = World::start().await;
+    for currency in ["USD", "EUR", "USD", "EUR"] {
+        world.granted("alice", "10", json!({"currency": currency})).await;
+    }
+    let first =
+        world.shop().get("/v1/customers/alice/entries?currency=USD&limit=1").await.expect(200, "").json;
+    let path = format!(
+        "/v1/customers/alice/entries?currency=EUR&limit=1&cursor={}",
+        first["next_cursor"].as_str().unwrap()
+    );
+    let answer = world.shop().get(&path).await;
+    let entries = answer.json["data"].as_array().cloned().unwrap_or_default();
+    assert!(
+        answer.status == 400 || entries.iter().all(|entry| entry["currency"] == "EUR"),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn entries_of_every_currency_are_read_page_by_page() {
+    let world = World::start().await;
+    let letters = || 'A'..='Z';
+    let codes =
+        letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    let currencies: Vec<String> = codes.filter(|code| code.parse::<ledger::Currency>().is_ok()).collect();
+    for currency in &currencies {
+        world.granted("alice", "1", json!({"currency": currency})).await;
+    }
+    let first = world.shop().get("/v1/customers/alice/entries?limit=1").await.expect(200, "").json;
+    let path =
+        format!("/v1/customers/alice/entries?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
+    world.shop().get(&path).await.expect(200, "");
 }

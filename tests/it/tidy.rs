@@ -397,7 +397,10 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
         }
     }
     writers.sort();
-    assert_eq!(writers, ["Approve", "ExpireOnSchedule", "Grant", "Redeem", "RequestTopup", "Settings"]);
+    assert_eq!(
+        writers,
+        ["Approve", "ExpireOnSchedule", "Grant", "Redeem", "RequestTopup", "Settings", "Withdraw"]
+    );
 
     // Nor does any other policy of the template.
     for policy in

@@ -86,7 +86,10 @@ async fn reject(store: Store, call: Call) -> Result<Reply, Problem> {
 async fn pending(store: Store, call: Call) -> Result<Reply, Problem> {
     let Query { status, limit, cursor } = call.query()?;
     if status.is_some_and(|status| status != TopupStatus::Pending) {
-        return Err(Problem::invalid("status", "must be \"pending\": only what waits is listed over all customers"));
+        return Err(Problem::invalid(
+            "status",
+            "must be \"pending\": only what waits is listed over all customers",
+        ));
     }
 
     let page = store.pending_topups(Call::cursor(cursor.as_deref())?, limit.get()).await?;

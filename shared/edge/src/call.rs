@@ -194,6 +194,11 @@ fn describe(path: &str, error: serde_json::Error) -> Problem {
         let field = if within.is_empty() { field.to_owned() } else { format!("{within}.{field}") };
         return Problem::invalid(field, "is required");
     }
+    if let Some(name) = message.strip_prefix("duplicate field `").and_then(|rest| rest.strip_suffix('`')) {
+        let field =
+            if within.is_empty() || within == name { name.to_owned() } else { format!("{within}.{name}") };
+        return Problem::invalid(field, "must be given once");
+    }
     let field = if within.is_empty() { "body" } else { within };
     Problem::invalid(field, message.replace('`', "\""))
 }

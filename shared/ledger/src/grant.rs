@@ -77,10 +77,12 @@ impl LotExpiry {
         let moment = match self {
             Self::Never => return Ok(None),
             // The ledger counts in milliseconds.
-            Self::At(moment) => Timestamp::from_millisecond(moment.as_millisecond()).map_err(|_| Refusal::Invalid {
-                field: "expires_at".to_owned(),
-                message: "must be a moment before the calendar ends, in the year 9999".to_owned(),
-            })?,
+            Self::At(moment) => {
+                Timestamp::from_millisecond(moment.as_millisecond()).map_err(|_| Refusal::Invalid {
+                    field: "expires_at".to_owned(),
+                    message: "must be a moment before the calendar ends, in the year 9999".to_owned(),
+                })?
+            }
             Self::EndOf(day) => policy.time_zone.end_of(day).ok_or(Refusal::Invalid {
                 field: "expires_on".to_owned(),
                 message: "must be a day whose end the calendar has".to_owned(),

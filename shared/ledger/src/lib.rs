@@ -29,8 +29,8 @@ pub use entry::{
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
 pub use ids::{
-    CustomerId, Day, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId, LotNumber,
-    Note, TopupId,
+    CustomerId, Day, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId,
+    LotNumber, Note, TopupId,
 };
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{

@@ -196,16 +196,45 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 }
 
 /// Days after which credit expires, for all of it or by category.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "must be null, a number of days from 1 to 36500, or such a number by category, as {\"promotional\": 90}"
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum ExpiryDays {
     /// One number for all credit.
     All(Days),
     /// A number by category; a category without one never expires.
     ByCategory(BTreeMap<Category, Days>),
+}
+
+impl<'de> Deserialize<'de> for ExpiryDays {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = ExpiryDays;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, a number of days from 1 to 36500, or such a number by category, as {\"promotional\": 90}")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, days: u64) -> Result<ExpiryDays, E> {
+                let days =
+                    u16::try_from(days).map_err(|_| "must be 1 to 36500 days").and_then(Days::try_from);
+                days.map(ExpiryDays::All).map_err(E::custom)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<ExpiryDays, M::Error> {
+                let mut by_category = BTreeMap::new();
+                while let Some(category) = map.next_key::<Category>()? {
+                    if by_category.insert(category, map.next_value::<Days>()?).is_some() {
+                        return Err(M::Error::custom(format!("{category} must be given once")));
+                    }
+                }
+                Ok(ExpiryDays::ByCategory(by_category))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 impl ExpiryDays {
@@ -352,8 +381,9 @@ mod tests {
         check(r#"{"usage_limit": {"type": "percent", "maximum": "101"}}"#, Err("at most \"100\""));
         check(r#"{"activation_total": {"USD": "0.001"}}"#, Err("at most 2 decimals"));
         check(r#"{"activation_total": {"XXY": "1"}}"#, Err("not a currency"));
-        check(r#"{"expiry_days": 0}"#, Err("must be null, a number of days"));
-        check(r#"{"expiry_days": -1}"#, Err("must be null, a number of days"));
+        check(r#"{"expiry_days": 0}"#, Err("1 to 36500 days"));
+        check(r#"{"expiry_days": -1}"#, Err("null, a number of days"));
+        check(r#"{"expiry_days": {"paid": 1, "paid": 2}}"#, Err("paid must be given once"));
         check(r#"{"time_zone": "Mars/Olympus"}"#, Err("IANA"));
         check(r#"{"currency": "usd"}"#, Err("three capital letters"));
     }

@@ -11,8 +11,8 @@ use crate::{
     Error,
     documents::{decode_profile, decode_settings},
     items::{
-        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_refunds, decode_topup, encode_account,
-        encode_entry, encode_refunds, encode_topup,
+        Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_refunds, decode_topup,
+        encode_account, encode_entry, encode_refunds, encode_topup,
     },
 };
 
@@ -72,18 +72,33 @@ fn an_account_of_version_1_reads_and_is_written_the_same() {
         .iter()
         .map(|lot| {
             let expires_at = lot.origin.expires_at.map(|at| at.to_string());
-            (lot.number.to_string(), lot.origin.category, lot.origin.source, lot.remaining.to_string(), expires_at)
+            (
+                lot.number.to_string(),
+                lot.origin.category,
+                lot.origin.source,
+                lot.remaining.to_string(),
+                expires_at,
+            )
         })
         .collect();
     assert_eq!(
         lots,
         [
-            ("1".to_owned(), Category::Refund, Role::Store, "14.00".to_owned(), Some("2027-01-01T00:00:00Z".to_owned())),
+            (
+                "1".to_owned(),
+                Category::Refund,
+                Role::Store,
+                "14.00".to_owned(),
+                Some("2027-01-01T00:00:00Z".to_owned())
+            ),
             ("2".to_owned(), Category::Paid, Role::Admin, "999999999999.99".to_owned(), None),
         ]
     );
     let [hold] = account.holds.as_slice() else { panic!("one hold, not {:?}", account.holds) };
-    assert_eq!((hold.number, hold.order.id.as_str(), hold.amount().unwrap().to_string()), (4, "1003", "7.00".to_owned()));
+    assert_eq!(
+        (hold.number, hold.order.id.as_str(), hold.amount().unwrap().to_string()),
+        (4, "1003", "7.00".to_owned())
+    );
     assert_eq!(hold.deadline.to_string(), "2026-11-22T10:15:00Z");
     assert_eq!(account.pending.to_string(), "50.00");
     assert_eq!(account.lifetime.redeemed.to_string(), "10.00");
@@ -163,7 +178,9 @@ fn a_damaged_item_is_corrupt_and_never_a_panic() {
         };
         for attribute in whole.keys() {
             // Without these an item is simply not indexed, or has no text; an account may be of any name.
-            if ["wq", "wk", "n", "note", "internal_note", "reason", "rev", "f", "holds", "debt"].contains(&attribute.as_str()) {
+            if ["wq", "wk", "n", "note", "internal_note", "reason", "rev", "f", "holds", "debt"]
+                .contains(&attribute.as_str())
+            {
                 continue;
             }
             let is_key = attribute == "pk" || attribute == "sk";

@@ -247,6 +247,10 @@ fn check_entry(before: &Account, policy: &Policy, entry: &Entry, content: &str, 
     assert_eq!(Ok(entry.held_after), after.held(entry.at));
     assert_eq!(Ok(entry.available_after), after.available(policy, entry.at));
 
+    if !matches!(entry.kind, EntryType::Grant | EntryType::Topup | EntryType::ExpiryChange) {
+        assert!(after.holds.iter().all(|hold| hold.is_live(entry.at)));
+    }
+
     let allocated: i64 = entry.allocations.iter().map(|part| cents(part.amount)).sum();
     let overdraft = entry.overdraft.map_or(0, cents);
     assert!(entry.overdraft.is_none_or(Money::is_positive));

@@ -266,13 +266,17 @@ fn the_last_of_all_moments_is_no_trouble() {
     let account = account_in("USD", &[]);
     let change = crate::grant(&account, &hundred_years, &goodwill("1"), Role::Store, last).unwrap();
     assert_eq!(change.line.expires_at, None);
+    // The ledger counts in milliseconds, and the calendar ends within one.
+    let message = "must be a moment before the calendar ends, in the year 9999".to_owned();
+    let beyond = Refusal::Invalid { field: "expires_at".to_owned(), message };
     let grant = Grant { category: Category::Paid, expiry: Some(LotExpiry::At(last)), ..goodwill("1") };
+    assert_eq!(crate::grant(&account, &hundred_years, &grant, Role::Store, day(1)), Err(beyond));
+    let grant = Grant { expiry: Some(LotExpiry::At(super::time("9999-12-30T22:00:00Z"))), ..grant };
     assert_eq!(crate::grant(&account, &hundred_years, &grant, Role::Store, last), Err(Refusal::ExpiryInPast));
     let full = account_in("USD", &[(1, "10", None), (1, "10", Some(5))]);
     assert_eq!(super::reserve(&full, &policy("{}"), "1", last), Err(Refusal::OutOfRange(OutOfRange)));
     let (spent, redemption) = super::redeemed(&full, &policy("{}"), "20", day(2));
-    let refunded =
-        refund(&spent, &policy("{}"), &redemption, Money::zero(Currency::USD), None, last).unwrap();
-    assert_eq!(refunded.account.lots.last().unwrap().origin.expires_at, Some(last));
+    let refunded = refund(&spent, &policy("{}"), &redemption, Money::zero(Currency::USD), None, last);
+    assert_eq!(refunded, Err(Refusal::OutOfRange(OutOfRange)));
     assert!(crate::grant(&account, &hundred_years, &grant, Role::Store, day(1)).is_ok());
 }
