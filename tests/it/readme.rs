@@ -34,7 +34,6 @@ fn session() -> Vec<Shown> {
         } else if inside {
             if let Some(command) = line.strip_prefix("$ ") {
                 session.push(Shown { command: format!("{command}\n"), answer: String::new() });
-                in_command = true;
             } else if let Some(shown) = session.last_mut() {
                 let text = if in_command { &mut shown.command } else { &mut shown.answer };
                 text.push_str(line);
