@@ -132,48 +132,49 @@ fn expire_says_so_when_it_cannot() {
 fn credit_stops_being_spendable_at_its_very_moment_and_is_booked_once() {
     let folder = Folder::new();
     let service = Local::on(&folder);
-    let shop = service.shop();
-    shop.get("/v1/customers/alice");
-    let quoted = || {
-        let quoted =
-            shop.post("/v1/customers/alice/redemptions/quote", "-", &json!({"order": order("1", "8.00")}));
-        assert_eq!(quoted.status, 200, "{quoted:?}");
-        quoted.json["applied"].as_str().unwrap().to_owned()
+    let (shop, admin) = (service.shop(), service.admin());
+    let path = |customer: &str| format!("/v1/customers/{customer}");
+    // On a machine that is busy with other tests the moment may pass too early; then with another customer.
+    let spent_in_time = |customer: &String| {
+        let expires_at = Timestamp::now().checked_add(SignedDuration::from_millis(1_500)).unwrap();
+        let body = json!({"amount": "25.00", "category": "goodwill", "expires_at": expires_at});
+        let granted = shop.post(&format!("{}/grants", path(customer)), &format!("g-{customer}"), &body);
+        let body = json!({"order": order("1", "8.00")});
+        let redeemed = shop.post(&format!("{}/redemptions", path(customer)), &format!("r-{customer}"), &body);
+        let in_time = Timestamp::now() < expires_at;
+        assert!(!in_time || (granted.status, redeemed.status) == (201, 201), "{granted:?} {redeemed:?}");
+        in_time.then_some(expires_at)
     };
+    let mut customers = (1..10).map(|number| format!("customer-{number}"));
+    let (customer, expires_at) = customers
+        .find_map(|customer| spent_in_time(&customer).map(|expires_at| (customer, expires_at)))
+        .unwrap();
 
-    let expires_at = Timestamp::now().checked_add(SignedDuration::from_millis(1_500)).unwrap();
-    let body = json!({"amount": "25.00", "category": "goodwill", "expires_at": expires_at});
-    let granted = shop.post("/v1/customers/alice/grants", "g", &body);
-    assert_eq!(granted.status, 201, "{granted:?}");
-    let redeemed = shop.post("/v1/customers/alice/redemptions", "r1", &json!({"order": order("1", "8.00")}));
-    assert_eq!(redeemed.status, 201, "{redeemed:?}");
-
-    // What is asked before the moment and answered before it is spendable, what is asked at it or later is not.
-    let mut seen_before = 0;
+    // What is asked and answered before the moment can be spent; what is asked at the moment or later cannot.
     loop {
         let asked = Timestamp::now();
-        let applied = quoted();
-        let answered = Timestamp::now();
-        if answered < expires_at {
-            assert_eq!(applied, "8.00", "at {asked}");
-            seen_before += 1;
+        let body = json!({"order": order("2", "8.00")});
+        let quoted = shop.post(&format!("{}/redemptions/quote", path(&customer)), "-", &body);
+        assert_eq!(quoted.status, 200, "{quoted:?}");
+        if Timestamp::now() < expires_at {
+            assert_eq!(quoted.json["applied"], "8.00", "asked at {asked}, expires at {expires_at}");
         } else if asked >= expires_at {
-            assert_eq!(applied, "0.00", "at {asked}");
+            assert_eq!(quoted.json["applied"], "0.00", "asked at {asked}, expires at {expires_at}");
             break;
         }
         thread::sleep(Duration::from_millis(20));
     }
-    assert!(seen_before > 0);
-    let refused = shop.post("/v1/customers/alice/redemptions", "r2", &json!({"order": order("2", "8.00")}));
+    let body = json!({"order": order("2", "8.00")});
+    let refused = shop.post(&format!("{}/redemptions", path(&customer)), "late", &body);
     assert_eq!((refused.status, &refused.json["code"]), (422, &json!("insufficient_credit")), "{refused:?}");
 
-    for booked in [1, 0] {
+    for booked in [true, false] {
         let done = run(&mut local(&["expire", "--data", folder.path().to_str().unwrap()]));
         let swept: Value = serde_json::from_slice(&done.stdout).unwrap();
-        assert_eq!(swept["booked"], booked, "{swept}");
+        assert_eq!(swept["booked"].as_u64().unwrap() > 0, booked, "{swept}");
     }
-    assert_eq!(expired(&service.admin(), "alice"), ["-17.00"]);
-    assert_eq!(service.admin().get("/v1/customers/alice").json["accounts"][0]["balance"], "0.00");
+    assert_eq!(expired(&admin, &customer), ["-17.00"]);
+    assert_eq!(admin.get(&path(&customer)).json["accounts"][0]["balance"], "0.00");
 }
 
 #[test]

@@ -106,7 +106,7 @@ async fn conflict_and_throttling_send_the_same_again_under_the_same_token() {
         Fault::error("InternalServerError", 500),
     ] {
         let world = alice_has_25().await;
-        let (answer, trips) = redeem_under(&world, &[fault.clone()]).await;
+        let (answer, trips) = redeem_under(&world, std::slice::from_ref(&fault)).await;
         let tokens: Vec<_> = trips.iter().filter_map(|trip| trip.token.clone()).collect();
         assert_eq!(tokens.len(), 2, "{fault:?}");
         assert_eq!(tokens[0], tokens[1], "{fault:?}");
