@@ -1,12 +1,12 @@
 //! `POST /v1/customers/{customer}/grants`: give credit; `…/debits`: take it back; `…/lots/{lot}`: move a lot's expiry, or
 //! void what is left of it.
 
-use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
+use edge::{Access, Call, Problem, Reply, Routes};
 use http::Method;
 use jiff::Timestamp;
-use ledger::{Amount, Category, Day, Label, LotExpiry, LotId, Note, Object, Payment, Role};
-use serde::{Deserialize, Serialize};
-use store::{Committed, Store};
+use ledger::{Amount, Category, Day, Label, LotExpiry, LotId, Note, Object, Payment};
+use serde::Deserialize;
+use store::Store;
 
 /// What this function answers.
 pub fn routes() -> Routes {
@@ -56,12 +56,6 @@ struct ExpiryBody {
     reason: Option<Note>,
 }
 
-#[derive(Serialize)]
-struct Entered<'a> {
-    entry: EntryView<'a>,
-    account: AccountView,
-}
-
 async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
@@ -84,7 +78,7 @@ async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
         .commit::<Problem>(&command, |account, policy, at| ledger::grant(account, policy, &grant, by, at))
         .await?;
 
-    entered(&committed, by)
+    Reply::entered(&committed, by)
 }
 
 async fn debit(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -100,7 +94,7 @@ async fn debit(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    entered(&committed, call.who.role())
+    Reply::entered(&committed, call.who.role())
 }
 
 async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -116,7 +110,7 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    entered(&committed, call.who.role())
+    Reply::entered(&committed, call.who.role())
 }
 
 async fn change_expiry(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -135,12 +129,7 @@ async fn change_expiry(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    entered(&committed, call.who.role())
-}
-
-fn entered(Committed { entry, replayed }: &Committed, reader: Role) -> Result<Reply, Problem> {
-    let answer = Entered { entry: EntryView::new(entry, reader), account: AccountView::from(entry) };
-    Ok(Reply::created(&answer)?.replayed(*replayed))
+    Reply::entered(&committed, call.who.role())
 }
 
 /// The one way in which the body says when the credit expires, if it does.

@@ -104,12 +104,6 @@ struct Redeemed<'a> {
     account: AccountView,
 }
 
-#[derive(Serialize)]
-struct Resolved<'a> {
-    entry: EntryView<'a>,
-    account: AccountView,
-}
-
 async fn redeem(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
@@ -159,7 +153,7 @@ async fn capture(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    resolved(&committed, call.who.role())
+    Reply::entered(&committed, call.who.role())
 }
 
 async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -175,7 +169,7 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    resolved(&committed, call.who.role())
+    Reply::entered(&committed, call.who.role())
 }
 
 async fn refund(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -191,12 +185,7 @@ async fn refund(store: Store, call: Call) -> Result<Reply, Problem> {
         })
         .await?;
 
-    resolved(&committed, call.who.role())
-}
-
-fn resolved(Committed { entry, replayed }: &Committed, reader: Role) -> Result<Reply, Problem> {
-    let answer = Resolved { entry: EntryView::new(entry, reader), account: AccountView::from(entry) };
-    Ok(Reply::created(&answer)?.replayed(*replayed))
+    Reply::entered(&committed, call.who.role())
 }
 
 /// What the entry of a redemption answers, the first time and every time again.

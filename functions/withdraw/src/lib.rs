@@ -1,10 +1,10 @@
 //! `POST /v1/customers/{customer}/withdrawals`: pay credit out as money.
 
-use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
+use edge::{Access, Call, Problem, Reply, Routes};
 use http::Method;
 use ledger::{Amount, Label, Note, Withdrawal};
-use serde::{Deserialize, Serialize};
-use store::{Committed, Store};
+use serde::Deserialize;
+use store::Store;
 
 /// What this function answers.
 pub fn routes() -> Routes {
@@ -21,12 +21,6 @@ struct Body {
     note: Option<Note>,
 }
 
-#[derive(Serialize)]
-struct Withdrawn<'a> {
-    entry: EntryView<'a>,
-    account: AccountView,
-}
-
 async fn withdraw(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
@@ -36,12 +30,11 @@ async fn withdraw(store: Store, call: Call) -> Result<Reply, Problem> {
     let by = call.who.role();
 
     let command = call.command(&customer, currency, &key)?;
-    let Committed { entry, replayed } = store
+    let committed = store
         .commit::<Problem>(&command, |account, policy, at| {
             ledger::withdraw(account, policy, &withdrawal, by, at)
         })
         .await?;
 
-    let answer = Withdrawn { entry: EntryView::new(&entry, by), account: AccountView::from(&entry) };
-    Ok(Reply::created(&answer)?.replayed(replayed))
+    Reply::entered(&committed, by)
 }

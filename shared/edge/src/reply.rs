@@ -3,9 +3,11 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use ledger::Role;
 use serde::Serialize;
+use store::Committed;
 
-use crate::Problem;
+use crate::{AccountView, EntryView, Problem};
 
 /// Says that an earlier call with the same key did it.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -16,6 +18,12 @@ pub struct Reply {
     status: StatusCode,
     body: Bytes,
     replayed: bool,
+}
+
+#[derive(Serialize)]
+struct Entered<'a> {
+    entry: EntryView<'a>,
+    account: AccountView,
 }
 
 #[derive(Serialize)]
@@ -31,6 +39,15 @@ impl Reply {
     /// When the answer is not JSON, which no answer of ours is.
     pub fn created(body: &impl Serialize) -> Result<Self, Problem> {
         Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 201 with an entry and the balances that it left behind: `{entry, account}`.
+    ///
+    /// # Errors
+    /// As [`Reply::created`].
+    pub fn entered(Committed { entry, replayed }: &Committed, reader: Role) -> Result<Self, Problem> {
+        let answer = Entered { entry: EntryView::new(entry, reader), account: AccountView::from(entry) };
+        Ok(Self::created(&answer)?.replayed(*replayed))
     }
 
     /// 200.

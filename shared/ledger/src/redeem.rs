@@ -122,14 +122,7 @@ pub fn redeem(
     requested: Option<Amount>,
     at: Timestamp,
 ) -> Result<Change, Refusal> {
-    let (terms, refusal) = decide(account, policy, order, requested, at)?;
-    if terms.applied.is_zero() {
-        return Err(refusal);
-    }
-
-    let found = account.find(terms.applied, policy, at)?;
-    let mut account = account.clone();
-    account.drop_lapsed_holds(at);
+    let (terms, found, mut account) = secure(account, policy, order, requested, at)?;
     let allocations = account.take(&found)?;
     account.lifetime.redeemed = account.lifetime.redeemed.plus(terms.applied)?;
     let line = Line {
@@ -154,14 +147,7 @@ pub fn hold(
     ttl: Option<HoldSeconds>,
     at: Timestamp,
 ) -> Result<Change, Refusal> {
-    let (terms, refusal) = decide(account, policy, order, requested, at)?;
-    if terms.applied.is_zero() {
-        return Err(refusal);
-    }
-
-    let found = account.find(terms.applied, policy, at)?;
-    let mut account = account.clone();
-    account.drop_lapsed_holds(at);
+    let (terms, found, mut account) = secure(account, policy, order, requested, at)?;
     if account.holds.len() >= MAX_HOLDS {
         return Err(Refusal::TooManyHolds);
     }
@@ -181,6 +167,24 @@ pub fn hold(
     let number = account.next_number()?;
     account.holds.push(Hold { number, deadline, parts, overdraft, order: terms.of(order_id) });
     Ok(Change { account, line })
+}
+
+/// What the order can use, which is something, where to take it from, and the account to take it from.
+fn secure(
+    account: &Account,
+    policy: &Policy,
+    order: &Order,
+    requested: Option<Amount>,
+    at: Timestamp,
+) -> Result<(Terms, Found, Account), Refusal> {
+    let (terms, refusal) = decide(account, policy, order, requested, at)?;
+    if terms.applied.is_zero() {
+        return Err(refusal);
+    }
+    let found = account.find(terms.applied, policy, at)?;
+    let mut account = account.clone();
+    account.drop_lapsed_holds(at);
+    Ok((terms, found, account))
 }
 
 /// The terms, and the refusal of whoever wants more than they allow.
