@@ -138,7 +138,7 @@ pub enum Refusal {
         limit: Money,
     },
     /// The account's stored item would grow without bound.
-    #[error("the account holds as many open lots as it can; spend, expire or join some first")]
+    #[error("the account holds as many open lots as it can; spend or void some first")]
     TooManyLots,
     /// An exact result does not fit: only sums of amounts beyond all trade get here.
     #[error(transparent)]
