@@ -288,3 +288,20 @@ async fn an_api_keys_id_of_any_length_is_not_found() {
         answer.expect(404, "api_key_not_found");
     }
 }
+
+#[tokio::test]
+async fn a_parameter_that_a_call_does_not_know_is_refused() {
+    let world = World::start().await;
+    for (method, path) in [
+        ("GET", "/v1/settings?x=1"),
+        ("PUT", "/v1/settings?x=1"),
+        ("PUT", "/v1/customers/alice?x=1"),
+        ("POST", "/v1/api-keys?x=1"),
+    ] {
+        let body = if method == "POST" { json!({"role": "store"}) } else { json!({}) };
+        let body = if method == "GET" { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let refused = world.admin().send(method, path, &[], body).await.expect(400, "invalid_request");
+        assert_eq!(refused.json["errors"][0]["field"], "x", "{method} {path}");
+    }
+    assert_eq!(world.admin().get(SETTINGS).await.json["version"], 0);
+}

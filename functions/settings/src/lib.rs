@@ -16,6 +16,10 @@ pub fn routes() -> Routes {
         .on(Method::DELETE, "/v1/api-keys/{id}", Access::Admin, revoke_key)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 #[derive(Serialize)]
 struct SettingsAnswer {
     settings: Policy,
@@ -51,7 +55,9 @@ struct KeyAnswer {
     name: Option<String>,
 }
 
-async fn read(store: Store, _call: Call) -> Result<Reply, Problem> {
+async fn read(store: Store, call: Call) -> Result<Reply, Problem> {
+    let Nothing {} = call.query()?;
+
     let Settings { policy, version } = store.settings().await?;
 
     Reply::ok(&SettingsAnswer { settings: policy, version })

@@ -75,11 +75,14 @@ impl Call {
         text.parse().map_err(|error| Problem::invalid("Idempotency-Key", format!("{error}")))
     }
 
-    /// The body, as JSON; an empty one is `{}`.
+    /// The body, as JSON; an empty one is `{}`. Who sends a body says all in it: parameters beside it are refused.
     ///
     /// # Errors
     /// A problem that names the field and says what would be right.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if let Some((name, _)) = form_urlencoded::parse(self.query.as_bytes()).next() {
+            return Err(Problem::invalid(name, "is no parameter of this call"));
+        }
         let text = self.text()?;
         let mut json = serde_json::Deserializer::from_str(text);
         let Object(body) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
