@@ -76,7 +76,7 @@ pub struct Running {
     #[serde(skip)]
     server: JoinSet<Result<(), Failure>>,
     #[serde(skip)]
-    database: Database,
+    _database: Database,
     #[serde(skip)]
     _claim: Option<Claim>,
 }
@@ -91,11 +91,6 @@ impl Running {
             stopped = self.server.join_next() => stopped.ok_or("nothing was started")??,
             asked = tokio::signal::ctrl_c() => Ok(asked?),
         }
-    }
-
-    /// Where the database answers.
-    pub fn database(&self) -> &Database {
-        &self.database
     }
 }
 
@@ -204,7 +199,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
         store_key: credentials.store_key,
         url,
         server,
-        database,
+        _database: database,
         _claim: claim,
     })
 }
@@ -251,7 +246,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
         admin_key: credentials.admin_key,
         store_key: credentials.store_key,
         server,
-        database,
+        _database: database,
         _claim: Some(claim),
     };
     Ok((running, environment))

@@ -16,7 +16,7 @@ use crate::{
     documents::decode_settings,
     items::{
         Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
-        decode_topup, encode_account, encode_entry, encode_refunds, encode_topup, salt,
+        encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
 
@@ -465,13 +465,10 @@ impl Store {
             None => Stored { account: Account::new(wanted.customer.clone(), currency), revision: 0 },
         };
         let topup = match (wanted.topup, topup.as_ref().and_then(find)) {
-            (Some(id), Some(item)) if item.contains_key("t") => {
-                let topup = decode_topup(item)?;
-                let Some(Recorded::Topup(_, fingerprint)) = Some(decode_recorded(item)?) else {
-                    return Err(Error::TopupNotFound);
-                };
-                (topup.id == *id).then_some((topup, fingerprint))
-            }
+            (Some(id), Some(item)) => match decode_recorded(item)? {
+                Recorded::Topup(topup, fingerprint) if topup.id == *id => Some((*topup, fingerprint)),
+                Recorded::Topup(..) | Recorded::Entry(..) => None,
+            },
             _ => None,
         };
         let refunded =

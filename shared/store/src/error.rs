@@ -66,9 +66,7 @@ impl Error {
             | (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
                 Self::Unavailable(text)
             }
-            (SdkError::ServiceError(failure), None) if failure.err().code().is_none() => {
-                Self::Unavailable(text)
-            }
+            (SdkError::ServiceError(_), None) => Self::Unavailable(text),
             _ => Self::Refused(text),
         }
     }
