@@ -8,6 +8,10 @@ use crate::{Currency, money::CurrencyError};
 
 /// Longest customer id, in characters (contract, section 1).
 const MAX_CUSTOMER_ID: usize = 128;
+/// Longest group id, in characters.
+const MAX_GROUP_ID: usize = 64;
+/// Longest language tag, in characters (BCP 47, section 4.4.1, recommends room for 35).
+const MAX_LANGUAGE: usize = 35;
 /// Longest idempotency key, in characters (contract, section 2).
 const MAX_IDEMPOTENCY_KEY: usize = 255;
 /// Longest label, in characters.
@@ -18,6 +22,14 @@ const MAX_NOTE: usize = 500;
 /// The shop's own id of whoever holds credit: 1 to 128 of `A-Z a-z 0-9 . _ @ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(String);
+
+/// A group of customers, by the shop's own name: 1 to 64 of `A-Z a-z 0-9 . _ @ -`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId(String);
+
+/// A customer's language as a tag of BCP 47, such as `en` or `pt-BR`, as far as its form goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Language(String);
 
 /// A client's `Idempotency-Key`: 1 to 255 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,13 +85,32 @@ macro_rules! text_id {
     };
 }
 
+/// Whether a text is made of what ids are made of.
+fn is_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
+}
+
 text_id!(
     CustomerId,
-    |text| {
-        (1..=MAX_CUSTOMER_ID).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@-".contains(&b))
-    },
+    |text| (1..=MAX_CUSTOMER_ID).contains(&text.len()) && is_id(text),
     "must be 1 to 128 of A-Z a-z 0-9 . _ @ -"
+);
+text_id!(
+    GroupId,
+    |text| (1..=MAX_GROUP_ID).contains(&text.len()) && is_id(text),
+    "must be 1 to 64 of A-Z a-z 0-9 . _ @ -"
+);
+text_id!(
+    Language,
+    |text| {
+        let mut tags = text.split('-');
+        text.len() <= MAX_LANGUAGE
+            && tags.next().is_some_and(|tag| {
+                (2..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphabetic())
+            })
+            && tags.all(|tag| (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric()))
+    },
+    "must be a language tag, such as \"en\" or \"pt-BR\""
 );
 text_id!(
     IdempotencyKey,

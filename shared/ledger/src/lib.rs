@@ -29,12 +29,13 @@ pub use entry::{
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
 pub use ids::{
-    CustomerId, Day, EntryId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label, LotId,
-    LotNumber, Note, TopupId,
+    CustomerId, Day, EntryId, GroupId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label,
+    Language, LotId, LotNumber, Note, TopupId,
 };
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{
-    ConsumptionOrder, ExpiryDays, GraceDays, HoldSeconds, Limits, Policy, UsageBase, UsageLimit, Zone,
+    ConsumptionOrder, Days, ExpiryDays, GraceDays, HoldSeconds, Limits, Overrides, Policy, TopupApproval,
+    UsageBase, UsageLimit, Zone,
 };
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;

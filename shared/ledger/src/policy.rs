@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, Visitor},
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, MapAccess, Unexpected, Visitor},
 };
 
 use crate::{
-    Category, Currency, Label, Money,
+    Category, Currency, Label, Money, Object,
     money::{Amount, Percent},
-    text::{optional_object, words},
+    text::words,
 };
 
 /// Longest life that `expiry_days` may give: a hundred years.
@@ -39,88 +39,115 @@ words! {
     }
 }
 
-/// The rules in force, every one of them with a default (contract, section 4, "Settings").
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policy {
-    /// The currency of calls that name none.
-    pub currency: Currency,
-    /// Where the store's days end.
-    pub time_zone: Zone,
-    /// Whether credit can be spent at all.
-    pub enabled: bool,
-    /// Which lots spending takes first.
-    pub consumption_order: ConsumptionOrder,
-    /// The most of an order's base that credit may pay; `None` is no cap.
-    #[serde(deserialize_with = "optional_object")]
-    pub usage_limit: Option<UsageLimit>,
-    /// What the usage limit is a part of.
-    pub usage_base: UsageBase,
-    /// The store credit's own place among an order's lines.
-    pub sort_order: i64,
-    /// The base from which an order can use credit at all.
-    #[serde(deserialize_with = "or_default")]
-    pub activation_total: Limits,
-    /// No credit from the shop or the customer may lift the balance above it.
-    #[serde(deserialize_with = "or_default")]
-    pub balance_limit: Limits,
-    /// How far below zero the balance may go.
-    #[serde(deserialize_with = "or_default")]
-    pub overdraft_limit: Limits,
-    /// The most that one redemption may take.
-    #[serde(deserialize_with = "or_default")]
-    pub transaction_limit: Limits,
-    /// The least that one top-up may ask for.
-    #[serde(deserialize_with = "or_default")]
-    pub topup_min: Limits,
-    /// The most that one top-up may ask for.
-    #[serde(deserialize_with = "or_default")]
-    pub topup_max: Limits,
-    /// The most that balance, pending requests and one more may come to.
-    #[serde(deserialize_with = "or_default")]
-    pub topup_limit: Limits,
-    /// The payment methods that top-ups may use; `None` is any.
-    pub topup_methods: Option<Vec<Label>>,
-    /// Whether customers may withdraw by themselves.
-    pub withdrawal: bool,
-    /// The categories that can be withdrawn.
-    pub withdrawable: Vec<Category>,
-    /// Days from the day of the credit after which it expires; `None` is never.
-    pub expiry_days: Option<ExpiryDays>,
-    /// Whether nothing expires, whatever date it has.
-    pub expiry_exempt: bool,
-    /// Days that a refund gives to credit that expired meanwhile, from the refund on.
-    pub refund_grace_days: GraceDays,
-    /// Seconds that a hold counts, unless it says so itself.
-    pub hold_ttl_seconds: HoldSeconds,
+/// The store's settings, and those of them that a group or a customer may have instead: one list, so that no setting can be
+/// forgotten in the one or the other.
+macro_rules! settings {
+    (
+        store alone { $($(#[$store_doc:meta])* $store:ident: $store_type:ty = $store_default:expr,)+ }
+        every level { $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr,)+ }
+    ) => {
+        /// The rules in force, every one of them with a default (contract, section 4, "Settings").
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Policy {
+            $($(#[$store_doc])* pub $store: $store_type,)+
+            $($(#[$doc])* pub $name: $type,)+
+        }
+
+        impl Default for Policy {
+            fn default() -> Self {
+                Self { $($store: $store_default,)+ $($name: $default,)+ }
+            }
+        }
+
+        /// The settings that a group or a customer has instead of the store's; what is absent is as it is above.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Overrides {
+            $(
+                $(#[$doc])*
+                #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+                pub $name: Option<$type>,
+            )+
+        }
+
+        impl Overrides {
+            /// These rules, with what is given here in their place.
+            #[must_use]
+            pub fn over(&self, mut policy: Policy) -> Policy {
+                $(if let Some(value) = &self.$name {
+                    policy.$name.clone_from(value);
+                })+
+                policy
+            }
+
+            /// Whether it gives the setting of this name.
+            pub fn gives(&self, setting: &str) -> bool {
+                match setting {
+                    $(stringify!($name) => self.$name.is_some(),)+
+                    _ => false,
+                }
+            }
+        }
+    };
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            currency: Currency::USD,
-            time_zone: Zone::utc(),
-            enabled: true,
-            consumption_order: ConsumptionOrder::Fifo,
-            usage_limit: None,
-            usage_base: UsageBase::PrecedingLines,
-            sort_order: 9,
-            activation_total: Limits::default(),
-            balance_limit: Limits::default(),
-            overdraft_limit: Limits::default(),
-            transaction_limit: Limits::default(),
-            topup_min: Limits::default(),
-            topup_max: Limits::default(),
-            topup_limit: Limits::default(),
-            topup_methods: None,
-            withdrawal: false,
-            withdrawable: vec![Category::Paid, Category::Refund],
-            expiry_days: None,
-            expiry_exempt: false,
-            refund_grace_days: GraceDays(30),
-            hold_ttl_seconds: HoldSeconds(900),
-        }
+settings! {
+    store alone {
+        /// The currency of calls that name none.
+        currency: Currency = Currency::USD,
+        /// Where the store's days end.
+        time_zone: Zone = Zone::utc(),
+        /// The store credit's own place among an order's lines.
+        sort_order: i64 = 9,
     }
+    every level {
+        /// Whether credit can be spent or withdrawn at all.
+        enabled: bool = true,
+        /// Which lots spending takes first.
+        consumption_order: ConsumptionOrder = ConsumptionOrder::Fifo,
+        /// The most of an order's base that credit may pay; `None` is no cap.
+        usage_limit: Option<UsageLimit> = None,
+        /// What the usage limit is a part of.
+        usage_base: UsageBase = UsageBase::PrecedingLines,
+        /// The base from which an order can use credit at all.
+        activation_total: Limits = Limits::default(),
+        /// No credit from the shop or the customer may lift the balance above it.
+        balance_limit: Limits = Limits::default(),
+        /// How far below zero the balance may go.
+        overdraft_limit: Limits = Limits::default(),
+        /// The most that one redemption may take.
+        transaction_limit: Limits = Limits::default(),
+        /// The least that one top-up may ask for.
+        topup_min: Limits = Limits::default(),
+        /// The most that one top-up may ask for.
+        topup_max: Limits = Limits::default(),
+        /// The most that balance, pending requests and one more may come to.
+        topup_limit: Limits = Limits::default(),
+        /// The payment methods that top-ups may use; `None` is any.
+        topup_methods: Option<Vec<Label>> = None,
+        /// Which top-ups wait for somebody's approval.
+        topup_approval: TopupApproval = TopupApproval::Manual,
+        /// Days after which a top-up that nobody decided on lapses.
+        topup_pending_days: Days = Days(30),
+        /// Whether customers may withdraw by themselves.
+        withdrawal: bool = false,
+        /// The categories that can be withdrawn.
+        withdrawable: Vec<Category> = vec![Category::Paid, Category::Refund],
+        /// Days from the day of the credit after which it expires; `None` is never.
+        expiry_days: Option<ExpiryDays> = None,
+        /// Whether nothing expires, whatever date it has.
+        expiry_exempt: bool = false,
+        /// Days that a refund gives to credit that expired meanwhile, from the refund on.
+        refund_grace_days: GraceDays = GraceDays(30),
+        /// Seconds that a hold counts, unless it says so itself.
+        hold_ttl_seconds: HoldSeconds = HoldSeconds(900),
+    }
+}
+
+/// A setting that is there, null where null is a value of its own: of a limit it says that there is none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Policy {
@@ -135,7 +162,7 @@ impl Policy {
 
 /// The most of an order's base that credit may pay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "maximum", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", content = "maximum", rename_all = "snake_case", from = "Object<GivenUsageLimit>")]
 pub enum UsageLimit {
     /// A share of the base, rounded toward zero.
     Percent(Percent),
@@ -143,7 +170,24 @@ pub enum UsageLimit {
     Fixed(Limits),
 }
 
-/// An amount by currency; a currency without one has no limit.
+/// A [`UsageLimit`] as it is read: its maximum has to be there.
+#[derive(Deserialize)]
+#[serde(tag = "type", content = "maximum", rename_all = "snake_case", deny_unknown_fields)]
+enum GivenUsageLimit {
+    Percent(Percent),
+    Fixed(GivenLimits),
+}
+
+impl From<Object<GivenUsageLimit>> for UsageLimit {
+    fn from(Object(given): Object<GivenUsageLimit>) -> Self {
+        match given {
+            GivenUsageLimit::Percent(percent) => Self::Percent(percent),
+            GivenUsageLimit::Fixed(GivenLimits(limits)) => Self::Fixed(limits),
+        }
+    }
+}
+
+/// An amount by currency; a currency without one has no limit, and null is no limit at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(into = "Option<BTreeMap<Currency, Money>>")]
 pub struct Limits(BTreeMap<Currency, Money>);
@@ -163,16 +207,26 @@ impl From<Limits> for Option<BTreeMap<Currency, Money>> {
 
 impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::<GivenLimits>::deserialize(deserializer)?;
+        Ok(given.map(|GivenLimits(limits)| limits).unwrap_or_default())
+    }
+}
+
+/// [`Limits`] that are there.
+struct GivenLimits(Limits);
+
+impl<'de> Deserialize<'de> for GivenLimits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ByCurrency;
 
         impl<'de> Visitor<'de> for ByCurrency {
-            type Value = Limits;
+            type Value = GivenLimits;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("amounts by currency, as {\"USD\": \"50.00\"}")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Limits, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<GivenLimits, M::Error> {
                 let mut limits = BTreeMap::new();
                 while let Some(currency) = map.next_key::<Currency>()? {
                     let amount = map.next_value::<Amount>()?.of(currency).map_err(M::Error::custom)?;
@@ -180,7 +234,7 @@ impl<'de> Deserialize<'de> for Limits {
                         return Err(M::Error::custom(format!("{currency} must be given once")));
                     }
                 }
-                Ok(Limits(limits))
+                Ok(GivenLimits(Limits(limits)))
             }
         }
 
@@ -188,11 +242,80 @@ impl<'de> Deserialize<'de> for Limits {
     }
 }
 
-/// A setting where null says the same as leaving it out.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+/// Which top-ups wait for somebody's approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopupApproval {
+    /// All of them.
+    Manual,
+    /// None: what is asked for is credited at once.
+    Automatic,
+    /// Those above this amount, and those in a currency that has none.
+    ManualAbove(Limits),
+}
+
+impl TopupApproval {
+    const MANUAL: &str = "manual";
+    const AUTOMATIC: &str = "automatic";
+    const MANUAL_ABOVE: &str = "manual_above";
+
+    /// Whether a request for this amount has to wait.
+    pub fn waits(&self, amount: Money) -> bool {
+        match self {
+            Self::Manual => true,
+            Self::Automatic => false,
+            Self::ManualAbove(limits) => limits.of(amount.currency()).is_none_or(|limit| amount > limit),
+        }
+    }
+}
+
+impl Serialize for TopupApproval {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Manual => serializer.serialize_str(Self::MANUAL),
+            Self::Automatic => serializer.serialize_str(Self::AUTOMATIC),
+            Self::ManualAbove(limits) => serializer.collect_map([(Self::MANUAL_ABOVE, limits)]),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TopupApproval {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = TopupApproval;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"manual\", \"automatic\" or {\"manual_above\": {\"USD\": \"100.00\"}}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<TopupApproval, E> {
+                match word {
+                    TopupApproval::MANUAL => Ok(TopupApproval::Manual),
+                    TopupApproval::AUTOMATIC => Ok(TopupApproval::Automatic),
+                    _ => Err(E::invalid_value(Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<TopupApproval, M::Error> {
+                let mut above = None;
+                while let Some(name) = map.next_key::<String>()? {
+                    if name != TopupApproval::MANUAL_ABOVE {
+                        return Err(M::Error::unknown_field(&name, &[TopupApproval::MANUAL_ABOVE]));
+                    }
+                    let GivenLimits(limits) = map.next_value()?;
+                    if above.replace(limits).is_some() {
+                        return Err(M::Error::duplicate_field(TopupApproval::MANUAL_ABOVE));
+                    }
+                }
+                above
+                    .map(TopupApproval::ManualAbove)
+                    .ok_or_else(|| M::Error::missing_field(TopupApproval::MANUAL_ABOVE))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// Days after which credit expires, for all of it or by category.
@@ -256,6 +379,13 @@ impl TryFrom<u16> for Days {
 
     fn try_from(days: u16) -> Result<Self, Self::Error> {
         if (1..=MAX_EXPIRY_DAYS).contains(&days) { Ok(Self(days)) } else { Err("must be 1 to 36500 days") }
+    }
+}
+
+impl Days {
+    /// So many days of 24 hours.
+    pub fn duration(self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.0).saturating_mul(24))
     }
 }
 

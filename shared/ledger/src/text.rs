@@ -43,8 +43,10 @@ serde_as_text!(
     crate::CustomerId,
     crate::Day,
     crate::EntryId,
+    crate::GroupId,
     crate::Hash,
     crate::Label,
+    crate::Language,
     crate::LotId,
     crate::LotNumber,
     crate::Note,
@@ -134,11 +136,4 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
         deserializer.deserialize_map(Fields(PhantomData)).map(Self)
     }
-}
-
-/// An [`Object`] or null.
-pub(crate) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Option::<Object<T>>::deserialize(deserializer).map(|object| object.map(|Object(value)| value))
 }
