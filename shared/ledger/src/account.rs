@@ -103,6 +103,10 @@ pub struct Lifetime {
     pub expired: Money,
     /// Taken back by the merchant: debits and voided lots.
     pub debited: Money,
+    /// Of what was granted and topped up, what the merchant brought.
+    pub by_admin: Money,
+    /// Of what was granted and topped up, what customers brought; the rest the shop's software did.
+    pub by_customer: Money,
 }
 
 /// One customer's credit in one currency, as of its last change.
@@ -162,6 +166,8 @@ impl Account {
                 withdrawn: zero,
                 expired: zero,
                 debited: zero,
+                by_admin: zero,
+                by_customer: zero,
             },
             expiry_bound: None,
         }
@@ -248,7 +254,7 @@ impl Account {
             return Ok(Vec::new());
         }
         for lot in self.lots.iter().filter(|lot| lot.is_usable(policy, now)) {
-            if let Some(at) = lot.origin.expires_at {
+            if let Some(at) = lot.origin.expiry() {
                 let sum = by_moment.entry(at).or_insert(Money::zero(self.currency));
                 *sum = sum.plus(lot.remaining)?;
             }
@@ -289,6 +295,14 @@ impl Account {
         if let Some(limit) = limit {
             return Err(Refusal::BalanceLimitExceeded { limit });
         }
+        let brought = match origin.source {
+            Role::Admin => Some(&mut self.lifetime.by_admin),
+            Role::Customer => Some(&mut self.lifetime.by_customer),
+            Role::Store | Role::System => None,
+        };
+        if let Some(brought) = brought {
+            *brought = brought.plus(line.amount)?;
+        }
         line.category = Some(origin.category);
         line.source = Some(origin.source);
         line.expires_at = origin.expires_at;
@@ -318,7 +332,7 @@ impl Account {
         if self.lots.len() >= MAX_OPEN_LOTS {
             return Err(Refusal::TooManyLots);
         }
-        if let Some(expires_at) = lot.origin.expires_at {
+        if let Some(expires_at) = lot.origin.expiry() {
             self.look_at(expires_at);
         }
         let place =
@@ -344,7 +358,7 @@ impl Account {
         let mut lots: Vec<&Lot> = self.lots.iter().collect();
         if policy.consumption_order == ConsumptionOrder::ExpiringFirst {
             // Stable, and the lots are oldest first: so ties go to the oldest.
-            lots.sort_by_key(|lot| lot.origin.expires_at.unwrap_or(Timestamp::MAX));
+            lots.sort_by_key(|lot| lot.origin.expiry().unwrap_or(Timestamp::MAX));
         }
         let mut due = amount;
         let mut parts = Vec::new();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     Account, Allocation, Amount, Category, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money,
-    Note, Policy, Refusal, Role,
+    NEVER, Note, OutOfRange, Policy, Refusal, Role,
 };
 
 /// What a withdrawal asks for.
@@ -140,7 +140,7 @@ pub fn change_expiry(
     for open in account.lots.iter_mut().filter(|open| open.number == lot) {
         open.origin.expires_at = expires_at;
     }
-    if let Some(expires_at) = expires_at {
+    if let Some(expires_at) = expires_at.filter(|moment| *moment != NEVER) {
         account.look_at(expires_at);
     }
     let line = Line {
@@ -150,6 +150,31 @@ pub fn change_expiry(
         ..Line::new(EntryType::ExpiryChange, Money::zero(account.currency))
     };
     Ok(Change { account, line })
+}
+
+/// Gives every open lot that has no date the one that it would have had under this policy, and all of them one entry;
+/// `None` where none lacks one. A lot that is said never to expire keeps that.
+///
+/// # Errors
+/// [`OutOfRange`] when a number does not fit.
+pub fn reach_back(account: &Account, policy: &Policy, at: Timestamp) -> Result<Option<Change>, OutOfRange> {
+    let mut account = account.clone();
+    account.drop_lapsed_holds(at);
+    let mut dated = Vec::new();
+    for lot in account.lots.iter_mut().filter(|lot| lot.origin.expires_at.is_none()) {
+        if let Some(expires_at) = policy.expiry(lot.origin.category, lot.origin.granted_at) {
+            lot.origin.expires_at = Some(expires_at);
+            let amount = Money::zero(account.currency);
+            dated.push(Allocation { lot: lot.number, amount, origin: Some(lot.origin.clone()) });
+        }
+    }
+    let Some(first) = dated.iter().filter_map(|lot| lot.origin.as_ref()?.expiry()).min() else {
+        return Ok(None);
+    };
+    account.look_at(first);
+    let line =
+        Line { allocations: dated, ..Line::new(EntryType::ExpiryChange, Money::zero(account.currency)) };
+    Ok(Some(Change { account, line }))
 }
 
 /// The lot of this number, if something usable is left of it.

@@ -115,6 +115,18 @@ pub struct Actor {
     pub id: String,
 }
 
+impl Actor {
+    /// The schedule, which books what time alone decides.
+    pub fn schedule() -> Self {
+        Self { role: Role::System, id: "expire-on-schedule".to_owned() }
+    }
+
+    /// The settings themselves, where they approve a top-up.
+    pub fn policy() -> Self {
+        Self { role: Role::System, id: "topup_approval".to_owned() }
+    }
+}
+
 /// How money came in, as whoever brought it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,8 +149,19 @@ pub struct Origin {
     pub source: Role,
     /// The day it came.
     pub granted_at: Timestamp,
-    /// The moment it expires, or never.
+    /// The moment it expires; [`NEVER`] where whoever brought it said so, `None` where the policy had no date for it.
     pub expires_at: Option<Timestamp>,
+}
+
+/// The expiry of credit that is said never to expire, so that no later policy gives it a date: the calendar's last
+/// millisecond. Readers see it as no expiry.
+pub const NEVER: Timestamp = Timestamp::constant(253_402_207_200, 999_000_000);
+
+impl Origin {
+    /// The moment it expires, if it does.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        self.expires_at.filter(|moment| *moment != NEVER)
+    }
 }
 
 /// A part of an entry that went into or came out of one lot.
@@ -146,10 +169,10 @@ pub struct Origin {
 pub struct Allocation {
     /// The lot.
     pub lot: LotNumber,
-    /// How much, more than zero.
+    /// How much: more than zero, but where nothing of the lot moved except its expiry.
     pub amount: Money,
     /// Where the lot came from, where credit was spent: what a refund needs to restore it as it was. And where a refund
-    /// made a new lot: what the line of a grant tells of its own.
+    /// made a new lot, or many lots were dated at once: what the line of a grant tells of its own.
     pub origin: Option<Origin>,
 }
 
@@ -278,8 +301,10 @@ pub struct Seal {
     pub actor: Actor,
     /// When it was decided.
     pub at: Timestamp,
-    /// The version of the settings that it was decided under.
+    /// The version of the settings that it was decided under, the groups' among them.
     pub policy_version: u64,
+    /// The version of the customer's own document that it was decided under, if there was one.
+    pub customer_version: Option<u64>,
     /// From which the salts of its free texts follow; nothing that stays stored may tell it.
     pub salt: [u8; SALT],
 }
@@ -352,8 +377,10 @@ pub struct Entry {
     pub actor: Actor,
     /// When.
     pub at: Timestamp,
-    /// The version of the settings that it was decided under.
+    /// The version of the settings that it was decided under, the groups' among them.
     pub policy_version: u64,
+    /// The version of the customer's own document that it was decided under, if there was one.
+    pub customer_version: Option<u64>,
     /// The hash of the entry before it; all zeros for the first.
     pub prev_hash: Hash,
     /// SHA-256 of the content.
@@ -396,6 +423,7 @@ impl Change {
             actor: seal.actor,
             at: seal.at,
             policy_version: seal.policy_version,
+            customer_version: seal.customer_version,
             prev_hash: account.hash,
             hash: Hash::ZERO,
         };
@@ -438,6 +466,7 @@ impl Entry {
             category: self.category,
             currency: self.currency(),
             customer: self.customer.clone(),
+            customer_version: self.customer_version,
             deadline: self.deadline,
             expires_at: self.expires_at,
             held: text(self.held_after),
@@ -524,6 +553,7 @@ impl Entry {
             actor: Actor { role: read.actor.0, id: read.actor.1 },
             at: read.at,
             policy_version: read.policy,
+            customer_version: read.customer_version,
             prev_hash: read.prev,
             hash,
             customer: read.customer,
@@ -572,6 +602,8 @@ struct Content {
     category: Option<Category>,
     currency: Currency,
     customer: CustomerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_version: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

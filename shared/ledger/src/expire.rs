@@ -67,6 +67,6 @@ fn next_look(account: &Account, policy: &Policy, at: Timestamp) -> Option<Timest
     account
         .lots
         .iter()
-        .filter_map(|lot| lot.origin.expires_at.map(|expires_at| look(expires_at, lot.number)))
+        .filter_map(|lot| lot.origin.expiry().map(|expires_at| look(expires_at, lot.number)))
         .min()
 }

@@ -3,8 +3,8 @@
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
-    Account, Amount, Category, Change, EntryType, Label, Line, Note, Origin, Payment, Policy, Refusal, Role,
-    account::Incoming,
+    Account, Amount, Category, Change, EntryType, Label, Line, NEVER, Note, Origin, Payment, Policy, Refusal,
+    Role, account::Incoming,
 };
 
 /// What a grant asks for.
@@ -69,13 +69,13 @@ pub fn grant(
 }
 
 impl LotExpiry {
-    /// The moment itself; `None` is never.
+    /// The moment itself; [`NEVER`] where that was said.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] for a day that the calendar does not end, [`Refusal::ExpiryInPast`].
     pub(crate) fn moment(self, policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
         let moment = match self {
-            Self::Never => return Ok(None),
+            Self::Never => return Ok(Some(NEVER)),
             // The ledger counts in milliseconds.
             Self::At(moment) => {
                 Timestamp::from_millisecond(moment.as_millisecond()).map_err(|_| Refusal::Invalid {

@@ -21,10 +21,10 @@ mod text;
 mod topup;
 
 pub use account::{Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, Role};
-pub use adjust::{Withdrawal, change_expiry, debit, void_lot, withdraw};
+pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
 pub use entry::{
-    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, Origin, Payment, PaymentMode, SALT,
-    Seal, Texts, Unreadable, Written,
+    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment, PaymentMode,
+    SALT, Seal, Texts, Unreadable, Written,
 };
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, grant};
@@ -42,4 +42,6 @@ pub use refund::refund;
 pub use refusal::Refusal;
 pub use resolve::{capture, release};
 pub use text::Object;
-pub use topup::{Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup};
+pub use topup::{
+    Asked, Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, lapse, reject, request_topup,
+};

@@ -502,6 +502,13 @@ mod tests {
         check(r#"{"usage_limit": null, "activation_total": null, "expiry_days": null}"#, Ok(()));
         check(r#"{"expiry_days": 365}"#, Ok(()));
         check(r#"{"expiry_days": {"promotional": 90, "goodwill": 90}}"#, Ok(()));
+        check(r#"{"topup_approval": "automatic"}"#, Ok(()));
+        check(r#"{"topup_approval": {"manual_above": {"USD": "100.00"}}}"#, Ok(()));
+        check(r#"{"topup_approval": {"manual_above": null}}"#, Err("amounts by currency"));
+        check(r#"{"topup_approval": {}}"#, Err("missing field `manual_above`"));
+        check(r#"{"topup_approval": {"above": {}}}"#, Err("unknown field `above`"));
+        check(r#"{"topup_approval": "never"}"#, Err("manual"));
+        check(r#"{"topup_pending_days": 0}"#, Err("1 to 36500"));
         check(r#"{"usage": null}"#, Err("unknown field"));
         check(r#"{"usage_limit": {"type": "percent", "maximum": 25}}"#, Err("a string"));
         check(r#"{"usage_limit": {"type": "fixed"}}"#, Err("missing field `maximum`"));
@@ -527,6 +534,51 @@ mod tests {
         assert_eq!(serde_json::from_str::<Policy>(&written).unwrap(), policy);
         assert!(written.contains(r#""EUR":"5.00""#), "{written}");
         assert!(written.contains(r#""balance_limit":null"#), "{written}");
+    }
+
+    #[test]
+    fn a_group_or_a_customer_may_have_its_own_of_every_setting_but_the_stores() {
+        let given = |text: &str| serde_json::from_str::<Overrides>(text);
+        let store: Policy =
+            serde_json::from_str(r#"{"expiry_days": 365, "balance_limit": {"USD": "50"}, "usage_limit": {"type": "percent", "maximum": "25"}}"#)
+                .unwrap();
+        let group = given(r#"{"expiry_days": {"paid": 30}, "usage_limit": null}"#).unwrap();
+        let customer = given(r#"{"balance_limit": null, "expiry_days": null}"#).unwrap();
+
+        // What is absent is as it is above; null is a value, and says that there is none.
+        let of_group = group.over(store.clone());
+        assert_eq!(
+            (of_group.usage_limit.clone(), of_group.balance_limit.clone()),
+            (None, store.balance_limit.clone())
+        );
+        let of_both = customer.over(of_group.clone());
+        assert_eq!((of_both.expiry_days.clone(), of_both.balance_limit.clone()), (None, Limits::default()));
+        assert_eq!(Overrides::default().over(of_both.clone()), of_both);
+        assert!(
+            customer.gives("balance_limit") && !customer.gives("usage_limit") && !customer.gives("currency")
+        );
+        // What was given is written, null too, and reads the same.
+        let written = serde_json::to_string(&customer).unwrap();
+        assert_eq!(written, r#"{"balance_limit":null,"expiry_days":null}"#);
+        assert_eq!(given(&written).unwrap(), customer);
+
+        for name in ["currency", "time_zone", "sort_order", "usage"] {
+            let refused = given(&format!(r#"{{"{name}": null}}"#)).unwrap_err().to_string();
+            assert!(refused.contains("unknown field"), "{refused}");
+        }
+        // Every other setting, as it stands in a policy.
+        let serde_json::Value::Object(all) = serde_json::to_value(Policy::default()).unwrap() else {
+            panic!("a policy is an object")
+        };
+        for (name, value) in all {
+            let alone = given(&serde_json::json!({name.clone(): value}).to_string());
+            assert_eq!(
+                alone.is_ok(),
+                !["currency", "time_zone", "sort_order"].contains(&name.as_str()),
+                "{name}"
+            );
+            assert!(alone.is_err() || alone.unwrap().gives(&name), "{name}");
+        }
     }
 
     #[test]

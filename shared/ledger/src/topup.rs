@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin, Payment,
-    Policy, Refusal, TopupId, account::Incoming, text::words,
+    Account, Actor, Amount, Category, Change, EntryId, EntryType, Label, Line, Money, Note, Origin,
+    OutOfRange, Payment, Policy, Refusal, TopupId, account::Incoming, text::words,
 };
 
 words! {
@@ -18,6 +18,8 @@ words! {
         Rejected = "rejected",
         /// Whoever asked took it back.
         Cancelled = "cancelled",
+        /// Nobody decided on it in time.
+        Lapsed = "lapsed",
     }
 }
 
@@ -49,6 +51,8 @@ pub struct Topup {
     pub requested_by: Actor,
     /// When.
     pub requested_at: Timestamp,
+    /// From when on it waits no more, booked or not.
+    pub lapses_at: Option<Timestamp>,
     /// Set once it is no longer pending.
     pub resolution: Option<Resolution>,
 }
@@ -67,13 +71,38 @@ pub struct Resolution {
 }
 
 impl Topup {
-    /// The request as it was made, whatever became of it since.
+    /// The request as it was answered to whoever asked, whatever became of it since.
     pub fn as_requested(&self) -> Self {
+        let approved = self.status == TopupStatus::Approved;
+        if approved && self.resolution.as_ref().is_some_and(|resolution| resolution.by == Actor::policy()) {
+            return self.clone();
+        }
         Self { status: TopupStatus::Pending, resolution: None, ..self.clone() }
+    }
+
+    /// The request as it is at this moment: lapsed, once it has waited for too long.
+    pub fn at(&self, now: Timestamp) -> Self {
+        match self.lapses_at {
+            Some(lapses_at) if self.status == TopupStatus::Pending && now >= lapses_at => {
+                let resolution =
+                    Resolution { by: Actor::schedule(), at: lapses_at, credited: None, reason: None };
+                Self { status: TopupStatus::Lapsed, resolution: Some(resolution), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
     }
 }
 
-/// Takes a request for credit; it waits for approval.
+/// What becomes of a request at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It waits for somebody's approval.
+    Waits(Box<Account>, Topup),
+    /// The policy approves it: it is credited.
+    Credited(Box<Change>, Topup),
+}
+
+/// Takes a request for credit; it waits for approval, or is credited at once where the policy says so.
 ///
 /// # Errors
 /// [`Refusal::Invalid`] for an amount that is zero or too precise; then
@@ -85,13 +114,11 @@ pub fn request_topup(
     id: TopupId,
     by: Actor,
     at: Timestamp,
-) -> Result<(Account, Topup), Refusal> {
+) -> Result<Asked, Refusal> {
     let amount = request.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
     check_request(account, policy, &request.payment, amount)?;
     check_balance(account, policy, amount, at)?;
 
-    let mut account = account.clone();
-    account.pending = account.pending.plus(amount)?;
     let topup = Topup {
         id,
         amount,
@@ -100,9 +127,16 @@ pub fn request_topup(
         status: TopupStatus::Pending,
         requested_by: by,
         requested_at: at,
+        lapses_at: Some(at.checked_add(policy.topup_pending_days.duration()).unwrap_or(Timestamp::MAX)),
         resolution: None,
     };
-    Ok((account, topup))
+    let mut account = account.clone();
+    if !policy.topup_approval.waits(amount) {
+        let (change, topup) = credit(account, policy, &topup, amount, Actor::policy(), at)?;
+        return Ok(Asked::Credited(Box::new(change), topup));
+    }
+    account.pending = account.pending.plus(amount)?;
+    Ok(Asked::Waits(Box::new(account), topup))
 }
 
 /// Credits a pending request with what was really paid: `amount`, or all that was asked for.
@@ -118,7 +152,7 @@ pub fn approve(
     by: Actor,
     at: Timestamp,
 ) -> Result<(Change, Topup), Refusal> {
-    let mut account = settle(account, topup)?;
+    let account = settle(account, topup, at)?;
     // One subject may come in two roles: as a customer, and as staff.
     if by.id == topup.requested_by.id {
         return Err(Refusal::SelfApproval);
@@ -134,6 +168,18 @@ pub fn approve(
     check_request(&account, policy, &topup.payment, topup.amount)?;
     check_balance(&account, policy, amount, at)?;
 
+    credit(account, policy, topup, amount, by, at)
+}
+
+/// Credits `amount` for this request, on whoever's approval.
+fn credit(
+    mut account: Account,
+    policy: &Policy,
+    topup: &Topup,
+    amount: Money,
+    by: Actor,
+    at: Timestamp,
+) -> Result<(Change, Topup), Refusal> {
     account.lifetime.topped_up = account.lifetime.topped_up.plus(amount)?;
     let origin = Origin {
         category: Category::Paid,
@@ -165,7 +211,7 @@ pub fn reject(
     at: Timestamp,
 ) -> Result<(Account, Topup), Refusal> {
     let resolution = Resolution { by, at, credited: None, reason: Some(reason) };
-    let account = settle(account, topup)?;
+    let account = settle(account, topup, at)?;
     Ok((account, Topup { status: TopupStatus::Rejected, resolution: Some(resolution), ..topup.clone() }))
 }
 
@@ -180,14 +226,33 @@ pub fn cancel(
     at: Timestamp,
 ) -> Result<(Account, Topup), Refusal> {
     let resolution = Resolution { by, at, credited: None, reason: None };
-    let account = settle(account, topup)?;
+    let account = settle(account, topup, at)?;
     Ok((account, Topup { status: TopupStatus::Cancelled, resolution: Some(resolution), ..topup.clone() }))
 }
 
+/// Books that a request has waited for too long; `None` where it has not, or does not wait any more.
+///
+/// # Errors
+/// [`OutOfRange`] when a sum does not fit.
+pub fn lapse(
+    account: &Account,
+    topup: &Topup,
+    at: Timestamp,
+) -> Result<Option<(Account, Topup)>, OutOfRange> {
+    let lapsed = topup.at(at);
+    if lapsed == *topup {
+        return Ok(None);
+    }
+    let mut account = account.clone();
+    account.pending = account.pending.minus(topup.amount)?;
+    Ok(Some((account, lapsed)))
+}
+
 /// The account for which this request no longer waits.
-fn settle(account: &Account, topup: &Topup) -> Result<Account, Refusal> {
-    if topup.status != TopupStatus::Pending {
-        return Err(Refusal::TopupNotPending { status: topup.status });
+fn settle(account: &Account, topup: &Topup, at: Timestamp) -> Result<Account, Refusal> {
+    let status = topup.at(at).status;
+    if status != TopupStatus::Pending {
+        return Err(Refusal::TopupNotPending { status });
     }
     let mut account = account.clone();
     account.pending = account.pending.minus(topup.amount)?;

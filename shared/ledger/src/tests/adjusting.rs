@@ -8,8 +8,8 @@ use super::{
     swept, time, told, usd,
 };
 use crate::{
-    Account, Category, Change, EntryType, Grant, LotExpiry, LotNumber, Note, Policy, Refusal, Role,
-    Withdrawal, change_expiry, debit, release, void_lot,
+    Account, Category, Change, EntryType, Grant, LotExpiry, LotNumber, NEVER, Note, Policy, Refusal, Role,
+    Withdrawal, change_expiry, debit, reach_back, release, void_lot,
 };
 
 fn reason() -> Note {
@@ -224,7 +224,7 @@ fn a_lot_that_is_held_is_voided_only_after_its_hold() {
 fn check_change(settings: &str, expiry: LotExpiry, expected: Result<Option<&str>, Refusal>) {
     let (before, rules) = (two_lots(), policy(settings));
     let change = change_expiry(&before, &rules, 2.into(), expiry, Some(&reason()), day(3));
-    let moment = change.clone().map(|change| change.line.expires_at);
+    let moment = change.clone().map(|change| change.line.expires_at.filter(|moment| *moment != NEVER));
     assert_eq!(moment, expected.map(|moment| moment.map(time)), "{expiry:?}");
     if let Ok(change) = change {
         let (after, entry) = seal_by(&rules, change, day(3));
@@ -303,4 +303,68 @@ fn a_held_lot_may_expire_sooner_and_stays_held() {
     let (_, captured) =
         seal_by(&rules, crate::capture(&account, &rules, &hold, None, day(6)).unwrap(), day(6));
     assert_eq!(captured.amount, usd("-6"));
+}
+
+/// The dates of all lots after reaching back on 25 January, in their order.
+#[track_caller]
+fn check_reach_back(lots: &[(&str, Option<LotExpiry>)], settings: &str, expected: &[Option<&str>]) {
+    let mut before = account(&[]);
+    for (day_of, (amount, expiry)) in (1..).zip(lots) {
+        before = granted(&before, &policy("{}"), &Grant { expiry: *expiry, ..goodwill(amount) }, day(day_of));
+    }
+    let rules = policy(settings);
+    let change = reach_back(&before, &rules, day(25)).unwrap();
+    let after = change.as_ref().map_or(&before, |change| &change.account);
+    let dates: Vec<_> = after.lots.iter().map(|lot| lot.origin.expiry()).collect();
+    let expected: Vec<_> = expected.iter().map(|moment| moment.map(time)).collect();
+    assert_eq!(dates, expected, "{lots:?} under {settings}");
+    assert_eq!(after.balance(), before.balance());
+
+    if let Some(change) = change {
+        let dated = change.line.allocations.len();
+        let (after, entry) = seal_by(&rules, change, day(25));
+        assert_eq!((entry.kind, entry.amount, entry.lot), (EntryType::ExpiryChange, usd("0"), None));
+        for part in &entry.allocations {
+            let lot = after.lots.iter().find(|lot| lot.number == part.lot).unwrap();
+            assert_eq!((part.amount, part.origin.as_ref()), (usd("0"), Some(&lot.origin)));
+        }
+        assert_eq!(dated, entry.allocations.len());
+        // Once is enough.
+        assert_eq!(reach_back(&after, &rules, day(25)), Ok(None));
+    }
+}
+
+#[test]
+fn reaching_back_gives_open_lots_the_date_that_they_would_have_had() {
+    let fifteen = r#"{"expiry_days": 15}"#;
+    let ours = Some(EndOf("2026-02-20".parse().unwrap()));
+    let seventeenth = Some("2026-01-17T00:00:00Z");
+    check_reach_back(&[], fifteen, &[]);
+    check_reach_back(&[("25", None)], "{}", &[None]);
+    check_reach_back(&[("25", None)], fifteen, &[seventeenth]);
+    check_reach_back(&[("25", None), ("5", None)], fifteen, &[seventeenth, Some("2026-01-18T00:00:00Z")]);
+    // A date of its own stays, and so does the word that there is none.
+    check_reach_back(
+        &[("25", ours), ("5", None)],
+        fifteen,
+        &[Some("2026-02-21T00:00:00Z"), Some("2026-01-18T00:00:00Z")],
+    );
+    check_reach_back(&[("25", Some(Never))], fifteen, &[None]);
+    check_reach_back(&[("25", None)], r#"{"expiry_days": {"paid": 15}}"#, &[None]);
+    check_reach_back(&[("25", None)], r#"{"expiry_days": {"goodwill": 15}}"#, &[seventeenth]);
+}
+
+#[test]
+fn reaching_back_expires_what_is_over_and_never_more_than_is_left() {
+    // Contract, worked example 6.
+    let mut account = account(&[]);
+    account = granted(&account, &policy("{}"), &goodwill("25"), day(1));
+    (account, _) = redeemed(&account, &policy("{}"), "20", time("2026-02-01T00:00:00Z"));
+    let rules = policy(r#"{"expiry_days": 15}"#);
+    let at = time("2026-02-25T00:00:00Z");
+    let (account, _) = seal_by(&rules, reach_back(&account, &rules, at).unwrap().unwrap(), at);
+    assert_eq!(account.available(&rules, at), Ok(usd("0")));
+    let (account, entry) = swept(&account, &rules, at);
+    let entry = entry.unwrap();
+    assert_eq!((entry.amount, account.balance()), (usd("-5"), Ok(usd("0"))));
 }

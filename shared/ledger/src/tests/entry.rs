@@ -228,8 +228,9 @@ fn history() -> (Account, Vec<(Entry, String)>) {
         reference: Some("cart-9".parse().unwrap()),
     };
     let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
-    let (account, topup) =
-        crate::request_topup(&account, &rules, &request, id, actor(Role::Customer, "alice"), day(2)).unwrap();
+    let (account, topup) = super::waiting(
+        crate::request_topup(&account, &rules, &request, id, actor(Role::Customer, "alice"), day(2)).unwrap(),
+    );
     let (change, _) =
         crate::approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(3)).unwrap();
     let (account, _) = commit(change, 3);

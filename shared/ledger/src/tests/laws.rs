@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Account, Amount, Category, Change, Currency, Entry, EntryType, Grant, Hash, LotExpiry, LotNumber, Money,
-    Order, Origin, Payment, PaymentMode, Policy, Refusal, Role, Sweep, Texts, Topup, TopupRequest,
+    NEVER, Order, Origin, Payment, PaymentMode, Policy, Refusal, Role, Sweep, Texts, Topup, TopupRequest,
     Withdrawal, approve, cancel, capture, change_expiry, debit, expire, hold, quote, redeem, refund, reject,
     release, request_topup, void_lot, withdraw,
 };
@@ -118,8 +118,9 @@ impl Book {
                 let request = TopupRequest { amount: amount(*cents), payment, reference: None };
                 let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
                 let by = actor(Role::Customer, "alice");
-                let (account, topup) =
-                    request_topup(account, policy, &request, id, by, at).map_err(|refusal| word(&refusal))?;
+                let (account, topup) = super::waiting(
+                    request_topup(account, policy, &request, id, by, at).map_err(|refusal| word(&refusal))?,
+                );
                 self.account = account;
                 self.topups.push(topup);
                 return Ok(0);
@@ -354,7 +355,7 @@ fn retold(entries: &[(Entry, String)]) -> (Vec<model::Lot>, i64) {
             EntryType::ExpiryChange => {
                 let moved = entry.lot.map(pair);
                 let lot = lots.iter_mut().find(|lot| Some(lot.number) == moved).unwrap();
-                lot.expires = entry.expires_at.map(hour);
+                lot.expires = entry.expires_at.filter(|moment| *moment != NEVER).map(hour);
             }
             _ => {}
         }
@@ -370,7 +371,7 @@ fn retold_lot(number: LotNumber, origin: &Origin, remaining: i64) -> model::Lot 
         number: pair(number),
         category: origin.category.word(),
         source: origin.source.word(),
-        expires: origin.expires_at.map(hour),
+        expires: origin.expiry().map(hour),
         remaining,
     }
 }

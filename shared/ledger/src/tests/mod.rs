@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use proptest::test_runner::Config;
 
 use crate::{
-    Account, Actor, Allocation, Category, Change, Currency, Entry, Grant, LotExpiry, LotNumber, Money, Order,
-    OrderLine, Policy, Refusal, Role, SALT, Seal, SignedAmount, Sweep,
+    Account, Actor, Allocation, Asked, Category, Change, Currency, Entry, Grant, LotExpiry, LotNumber, Money,
+    Order, OrderLine, Policy, Refusal, Role, SALT, Seal, SignedAmount, Sweep, Topup,
 };
 
 /// The moment at which this day of January 2026 begins in UTC.
@@ -156,8 +156,23 @@ fn seal_by(policy: &Policy, change: Change, at: Timestamp) -> (Account, Entry) {
     (account, entry)
 }
 
+/// A request that waits, and the account for which it does.
+#[track_caller]
+fn waiting(asked: Asked) -> (Account, Topup) {
+    match asked {
+        Asked::Waits(account, topup) => (*account, topup),
+        Asked::Credited(..) => panic!("it was credited at once"),
+    }
+}
+
 fn sealing(at: Timestamp) -> Seal {
-    Seal { actor: actor(Role::Admin, "key-1"), at, policy_version: 3, salt: [7; SALT] }
+    Seal {
+        actor: actor(Role::Admin, "key-1"),
+        at,
+        policy_version: 3,
+        customer_version: None,
+        salt: [7; SALT],
+    }
 }
 
 /// What the change took out of which lots or put into them.

@@ -99,6 +99,7 @@ fn a_topup_settles_the_debt_and_limits_look_at_what_is_owed() {
         let request = TopupRequest { amount: amount.parse().unwrap(), payment, reference: None };
         let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
         request_topup(&owing, &rules, &request, id, super::actor(Role::Customer, "alice"), day(3))
+            .map(super::waiting)
     };
     assert_eq!(ask("50.01").unwrap_err(), Refusal::TopupLimitExceeded { limit: usd("10") });
     let (waiting, topup) = ask("50").unwrap();

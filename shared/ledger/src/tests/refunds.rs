@@ -305,8 +305,9 @@ fn a_paid_lot_stays_paid_and_keeps_who_brought_it() {
         reference: None,
     };
     let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
-    let (account, topup) =
-        request_topup(&account(&[]), &rules, &request, id, actor(Role::Customer, "alice"), day(1)).unwrap();
+    let (account, topup) = super::waiting(
+        request_topup(&account(&[]), &rules, &request, id, actor(Role::Customer, "alice"), day(1)).unwrap(),
+    );
     let (change, _) = approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(1)).unwrap();
     let (before, _) = seal_by(&rules, change, day(1));
     let (account, spent) = redeemed(&before, &rules, "50", day(2));

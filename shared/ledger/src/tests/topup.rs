@@ -1,9 +1,9 @@
 //! Asking for credit against payment, and what becomes of the request.
 
-use super::{account, actor, day, policy, seal, usd};
+use super::{account, actor, day, goodwill, policy, seal, time, usd, waiting};
 use crate::{
-    Account, Actor, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal, Role,
-    Topup, TopupRequest, TopupStatus, approve, cancel, reject, request_topup,
+    Account, Actor, Asked, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal,
+    Role, Topup, TopupRequest, TopupStatus, approve, cancel, lapse, reject, request_topup,
 };
 
 fn alice() -> Actor {
@@ -28,7 +28,7 @@ fn request(amount: &str) -> TopupRequest {
 
 fn ask(account: &Account, settings: &str, amount: &str) -> Result<(Account, Topup), Refusal> {
     let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
-    request_topup(account, &policy(settings), &request(amount), id, alice(), day(2))
+    request_topup(account, &policy(settings), &request(amount), id, alice(), day(2)).map(waiting)
 }
 
 /// An account of that balance for which such requests wait, the last of which is answered.
@@ -271,4 +271,91 @@ fn a_requests_id_is_its_currency_and_22_characters() {
     ] {
         assert!(bad.parse::<crate::TopupId>().is_err(), "{bad}");
     }
+}
+
+/// Whether a request for `amount` waits.
+#[track_caller]
+fn check_waits(approval: &str, amount: &str, expected: bool) {
+    let rules = policy(&format!(r#"{{"topup_approval": {approval}}}"#));
+    let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let before = account(&[(1, "40.00", None)]);
+    match request_topup(&before, &rules, &request(amount), id, alice(), day(2)).unwrap() {
+        Asked::Waits(account, topup) => {
+            assert!(expected, "{amount} under {approval} waits");
+            assert_eq!((account.pending, topup.status), (usd(amount), TopupStatus::Pending));
+        }
+        Asked::Credited(change, topup) => {
+            assert!(!expected, "{amount} under {approval} is credited");
+            let (account, entry) = seal(*change, day(2));
+            assert_eq!((account.pending, account.lifetime.topped_up), (usd("0"), usd(amount)));
+            assert_eq!(
+                (entry.kind, entry.amount, &entry.topup),
+                (EntryType::Topup, usd(amount), &Some(topup.id.clone()))
+            );
+            assert_eq!((entry.category, entry.source), (Some(Category::Paid), Some(Role::Customer)));
+            let resolution = topup.resolution.clone().unwrap();
+            assert_eq!((topup.status, resolution.by), (TopupStatus::Approved, Actor::policy()));
+            assert_eq!(resolution.credited, Some((usd(amount), entry.id())));
+            // It is answered as approved, then and whenever it is asked for again.
+            assert_eq!(topup.as_requested(), topup);
+        }
+    }
+}
+
+#[test]
+fn the_policy_says_which_requests_wait() {
+    check_waits(r#""manual""#, "0.01", true);
+    check_waits(r#""automatic""#, "1000000", false);
+    check_waits(r#"{"manual_above": {"USD": "100.00"}}"#, "100.00", false);
+    check_waits(r#"{"manual_above": {"USD": "100.00"}}"#, "100.01", true);
+    check_waits(r#"{"manual_above": {"USD": "0"}}"#, "0.01", true);
+    check_waits(r#"{"manual_above": {"EUR": "100.00"}}"#, "1.00", true);
+}
+
+#[test]
+fn what_is_credited_at_once_keeps_the_limits() {
+    let limited = policy(r#"{"topup_approval": "automatic", "balance_limit": {"USD": "89.99"}}"#);
+    let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let asked =
+        request_topup(&account(&[(1, "40.00", None)]), &limited, &request("50.00"), id, alice(), day(2));
+    assert_eq!(asked, Err(Refusal::BalanceLimitExceeded { limit: usd("89.99") }));
+}
+
+#[test]
+fn a_request_that_nobody_decided_on_lapses() {
+    let (account, _) = asked("40.00", &["30.00"]);
+    let (account, topup) = ask(&account, r#"{"topup_pending_days": 7}"#, "50.00").unwrap();
+    let last = time("2026-01-08T23:59:59.999Z");
+    let lapsed = Err(Refusal::TopupNotPending { status: TopupStatus::Lapsed });
+    let no = || "no".parse().unwrap();
+    for (at, expected) in [(last, Ok(())), (day(9), lapsed.clone()), (day(30), lapsed)] {
+        let decided = approve(&account, &policy("{}"), &topup, None, staff(), at).map(|_| ());
+        assert_eq!(decided, expected, "at {at}");
+        assert_eq!(reject(&account, &topup, no(), staff(), at).map(|_| ()), expected, "at {at}");
+        assert_eq!(cancel(&account, &topup, alice(), at).map(|_| ()), expected, "at {at}");
+    }
+
+    assert_eq!(lapse(&account, &topup, last), Ok(None));
+    // Whenever it is booked, it lapsed when it did.
+    let (after, booked) = lapse(&account, &topup, day(20)).unwrap().unwrap();
+    assert_eq!((after.pending, booked.status), (usd("30.00"), TopupStatus::Lapsed));
+    assert_eq!(booked, topup.at(day(9)));
+    assert_eq!(booked.resolution.as_ref().map(|resolution| resolution.at), Some(day(9)));
+    assert_eq!(booked.as_requested(), topup);
+    assert_eq!(lapse(&after, &booked, day(21)), Ok(None));
+    // What was decided in time does not lapse.
+    let (_, approved) = approve(&account, &policy("{}"), &topup, None, staff(), last).unwrap();
+    assert_eq!(lapse(&account, &approved, day(30)), Ok(None));
+}
+
+#[test]
+fn an_account_tells_who_brought_its_credit() {
+    let (account, topup) = asked("40.00", &["50.00"]);
+    let (change, _) = approve(&account, &policy("{}"), &topup, None, staff(), day(3)).unwrap();
+    let (account, _) = seal(change, day(3));
+    let change = crate::grant(&account, &policy("{}"), &goodwill("7.00"), Role::Admin, day(4)).unwrap();
+    let brought = change.account.lifetime;
+    // The shop's software granted 40.00 of it.
+    assert_eq!((brought.granted, brought.topped_up), (usd("47.00"), usd("50.00")));
+    assert_eq!((brought.by_admin, brought.by_customer), (usd("7.00"), usd("50.00")));
 }

@@ -184,8 +184,14 @@ fn totals_and_numbers_that_are_full_refuse_what_would_not_fit() {
             Payment { mode: PaymentMode::Online, method: "stripe".parse().unwrap(), reference: None };
         let request = TopupRequest { amount: "1".parse().unwrap(), payment, reference: None };
         let id = "USD-3q2-7wAAAAAAAAAAAAAAAA".parse().unwrap();
-        let (account, topup) =
-            request_topup(account, &rules, &request, id, actor(Role::Customer, "alice"), day(2))?;
+        let (account, topup) = super::waiting(request_topup(
+            account,
+            &rules,
+            &request,
+            id,
+            actor(Role::Customer, "alice"),
+            day(2),
+        )?);
         let (change, _) = approve(&account, &rules, &topup, None, actor(Role::Admin, "key-1"), day(2))?;
         change.seal(&rules, sealing(day(2)))?;
         Ok(())
