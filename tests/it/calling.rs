@@ -70,6 +70,11 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/customers/{customer}/topups", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/settings", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/settings", json!({}), [403, 403, 403, 200]),
+        row("GET", "/v1/settings/changes", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/groups", json!(null), [403, 403, 403, 200]),
+        row("PUT", "/v1/groups/{group}", json!({}), [403, 403, 403, 200]),
+        row("GET", "/v1/groups/{group}", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/customers/{customer}/changes", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/customers/{customer}", json!({"name": "Alice"}), [403, 403, 403, 200]),
         row("POST", "/v1/api-keys", json!({"role": "store"}), [403, 403, 403, 201]),
         row("DELETE", "/v1/api-keys/{id}", json!(null), [403, 403, 403, 204]),
@@ -96,6 +101,10 @@ impl Row {
             let body = json!({"order": order("1", "1"), "amount": "0.01", "hold": hold});
             let spent = world.shop().redeem("alice", &fresh_key(), body).await.expect(201, "");
             path = path.replace("{entry}", spent.json["entry"]["id"].as_str().unwrap());
+        }
+        if path.contains("{group}") {
+            world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
+            path = path.replace("{group}", "vip");
         }
         if path.contains("{id}") {
             let made =

@@ -13,7 +13,7 @@ use crate::support::{
     world::{World, check_ledger, each, fresh_key, order},
 };
 
-const NOTHING: Swept = Swept { booked: 0, refiled: 0, interrupted: false };
+const NOTHING: Swept = Swept { booked: 0, refiled: 0, topups: 0, interrupted: false };
 
 fn booked(accounts: u64) -> Swept {
     Swept { booked: accounts, ..NOTHING }
@@ -236,7 +236,10 @@ async fn an_account_that_cannot_be_booked_keeps_no_other_from_it_and_is_tried_ag
     world.wire.fault("TransactWriteItems", Fault::error("ValidationException", 400));
     let event = Event { at: world.now(), time_left: Duration::from_secs(60) };
     let unfinished = expire_on_schedule(world.store.clone(), event).await.unwrap_err();
-    assert!(unfinished.to_string().starts_with("1 accounts could not be booked, 2 were"), "{unfinished}");
+    assert!(
+        unfinished.to_string().starts_with("1 accounts or top-ups could not be booked, 2 were"),
+        "{unfinished}"
+    );
     assert_eq!(world.expire().await, booked(1));
     for customer in ["alice", "bob", "carol"] {
         assert_eq!(expiries(&world, customer).await, ["-10.00"], "{customer}");

@@ -92,7 +92,7 @@ async fn pending(store: Store, call: Call) -> Result<Reply, Problem> {
         ));
     }
 
-    let page = store.pending_topups(Call::cursor(cursor.as_deref())?, limit.get()).await?;
+    let page = store.pending_topups(call.at, Call::cursor(cursor.as_deref())?, limit.get()).await?;
 
     let data: Vec<_> =
         page.data.iter().map(|waiting| TopupView::new(&waiting.topup).of(&waiting.customer)).collect();

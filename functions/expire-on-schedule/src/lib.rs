@@ -1,4 +1,4 @@
-//! Books what has expired, account by account, from the index that says where to look.
+//! Books what has expired, account by account, from the index that says where to look; and top-ups that have lapsed.
 //!
 //! The index is its own queue: an account leaves it or moves back in the same transaction that books, so that a run
 //! that is stopped anywhere, or comes twice, leaves the rest to the next and changes nothing twice.
@@ -6,8 +6,9 @@
 use edge::Event;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use ledger::TopupStatus;
 use serde::Serialize;
-use store::{Due, Error, SHARDS, Store};
+use store::{Due, Error, PendingTopup, SHARDS, Store};
 
 /// Accounts that are booked at the same time.
 const CONCURRENCY: usize = 16;
@@ -21,13 +22,15 @@ pub struct Swept {
     pub booked: u64,
     /// Accounts that were only filed under their next expiry.
     pub refiled: u64,
+    /// Top-ups that lapsed, or were still listed as waiting after their approval.
+    pub topups: u64,
     /// Whether the time ran out first; the next run goes on.
     pub interrupted: bool,
 }
 
-/// Some accounts could not be booked. They stay in the index, and the run is tried again.
+/// Some accounts or top-ups could not be booked. They stay in the index, and the run is tried again.
 #[derive(Debug, thiserror::Error)]
-#[error("{failed} accounts could not be booked, {booked} were; the first failure: {first}")]
+#[error("{failed} accounts or top-ups could not be booked, {booked} were; the first failure: {first}")]
 pub struct Unfinished {
     failed: u64,
     booked: u64,
@@ -41,9 +44,13 @@ pub struct Unfinished {
 pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unfinished> {
     let mut swept = Swept::default();
     let mut failures = Vec::new();
-    let work = sweep(&store, event.at, &mut swept, &mut failures);
-    swept.interrupted = tokio::time::timeout(event.time_left, work).await.is_err();
-    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, interrupted = swept.interrupted, "swept");
+    let work = async {
+        sweep(&store, event.at, &mut swept, &mut failures).await;
+        sweep_topups(&store, event.at, &mut swept, &mut failures).await;
+    };
+    let interrupted = tokio::time::timeout(event.time_left, work).await.is_err();
+    swept.interrupted = interrupted;
+    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, topups = swept.topups, interrupted = swept.interrupted, "swept");
     match failures.len() {
         0 => Ok(swept),
         failed => Err(Unfinished {
@@ -86,6 +93,40 @@ async fn sweep(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut V
             if after.is_none() {
                 break;
             }
+        }
+    }
+}
+
+async fn sweep_topups(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
+    let mut after = None;
+    loop {
+        let page = match store.filed_topups(after, BATCH).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::error!(%error, "the list of top-ups that wait could not be read");
+                failures.push(error);
+                return;
+            }
+        };
+        let over = page.data.into_iter().filter(|filed| filed.topup.at(at).status != TopupStatus::Pending);
+        let mut settled = stream::iter(over)
+            .map(|PendingTopup { customer, topup }| async move {
+                let settled = store.settle_topup(&customer, &topup.id, at).await;
+                (customer, topup.id, settled)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((customer, topup, outcome)) = settled.next().await {
+            match outcome {
+                Ok(settled) => swept.topups = swept.topups.saturating_add(u64::from(settled)),
+                Err(error) => {
+                    tracing::error!(%error, %customer, %topup, "a top-up could not be settled");
+                    failures.push(error);
+                }
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return;
         }
     }
 }

@@ -49,7 +49,7 @@ async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let record =
         record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
-    Reply::ok(&CustomerView::new(customer, record, &settings.policy, call.at)?)
+    Reply::ok(&CustomerView::new(customer, record, settings, call.who.role(), call.at)?)
 }
 
 async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -72,7 +72,8 @@ async fn topups(store: Store, call: Call) -> Result<Reply, Problem> {
     let page = store.topups(&customer, Call::cursor(cursor.as_deref())?, limit.get()).await?;
 
     let page = page.or_else(|| nobody(&call, Page::default)).ok_or_else(Problem::customer_not_found)?;
-    let data: Vec<_> = page.data.iter().map(TopupView::new).collect();
+    let topups: Vec<_> = page.data.iter().map(|topup| topup.at(call.at)).collect();
+    let data: Vec<_> = topups.iter().map(TopupView::new).collect();
     Reply::page(&data, page.next.as_ref())
 }
 

@@ -114,7 +114,7 @@ impl Call {
     ///
     /// # Errors
     /// A problem when it is no number.
-    pub fn if_match(&self) -> Result<Option<u64>, Problem> {
+    fn if_match(&self) -> Result<Option<u64>, Problem> {
         let Some(value) = self.headers.get(http::header::IF_MATCH) else {
             return Ok(None);
         };
@@ -133,6 +133,14 @@ impl Call {
     ) -> Result<store::Command<'a>, Problem> {
         let (actor, at) = (self.actor(), self.at);
         Ok(store::Command { customer, currency, key, fingerprint: self.fingerprint()?, actor, at })
+    }
+
+    /// Who writes a document, and over which version.
+    ///
+    /// # Errors
+    /// A problem when the header `If-Match` is there and is no version.
+    pub fn edit(&self) -> Result<store::Edit<'_>, Problem> {
+        Ok(store::Edit { actor: self.actor(), at: self.at, expected: self.if_match()? })
     }
 
     /// A currency as the request names it; `None` is the store's.

@@ -18,5 +18,5 @@ pub use problem::Problem;
 pub use reply::Reply;
 pub use routes::{Access, Route, Routes, Service};
 pub use start::{Event, StartError, event, http};
-pub use views::{AccountView, CustomerView, EntryView, TopupView};
+pub use views::{AccountView, CustomerView, EntryView, PolicyView, TopupView};
 pub use who::{Gate, Who, key_id, new_api_key};

@@ -61,6 +61,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "customer_not_found", "there is no such customer")
     }
 
+    /// There is no such group.
+    pub fn group_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "group_not_found", "there is no such group")
+    }
+
     /// There is no such API key.
     pub fn api_key_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "api_key_not_found", "there is no such API key")
@@ -213,6 +218,10 @@ impl From<store::Error> for Problem {
             }
             store::Error::InvalidCursor => Self::invalid_cursor(),
             store::Error::TopupNotFound => Self::new(StatusCode::NOT_FOUND, "topup_not_found", detail),
+            store::Error::GroupNotFound => Self::group_not_found(),
+            store::Error::TooLarge(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "settings_too_large", detail)
+            }
             store::Error::Conflict => {
                 let problem = Self::new(StatusCode::CONFLICT, "conflict", detail);
                 Self { retry_after: Some(RETRY_AFTER), ..problem }

@@ -1,12 +1,18 @@
 //! How things look in JSON to those who may see them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Hash, Lifetime, Lot, LotId,
-    Money, Payment, Policy, Refusal, Role, Topup, TopupId, TopupStatus,
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, GroupId, Hash, Label,
+    Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Payment, Policy, Refusal, Role,
+    Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
-use store::CustomerRecord;
+use serde_json::Value;
+use store::{CustomerRecord, Profile, Settings};
+
+use crate::Problem;
 
 /// One entry, as a reader of this role may see it.
 #[derive(Debug, Serialize)]
@@ -54,6 +60,8 @@ pub struct EntryView<'a> {
     actor: &'a Actor,
     at: Timestamp,
     policy_version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_version: Option<u64>,
     hash: Hash,
     prev_hash: Hash,
 }
@@ -75,9 +83,14 @@ impl<'a> EntryView<'a> {
             allocations: entry
                 .allocations
                 .iter()
-                .map(|part| AllocationView { lot: lot_id(part.lot), amount: part.amount })
+                .map(|part| {
+                    let dated = part.origin.as_ref().filter(|_| entry.kind == EntryType::ExpiryChange);
+                    let expires_at = dated.and_then(Origin::expiry);
+                    AllocationView { lot: lot_id(part.lot), amount: part.amount, expires_at }
+                })
                 .collect(),
-            expires_at: (entry.category.is_some() || entry.lot.is_some()).then_some(entry.expires_at),
+            expires_at: (entry.category.is_some() || entry.lot.is_some())
+                .then_some(entry.expires_at.filter(|moment| *moment != NEVER)),
             order: entry.order.as_ref().map(|order| order.id.as_str()),
             payment: entry.payment.as_ref(),
             reference: entry.reference.as_ref().map(|reference| reference.as_str()),
@@ -94,6 +107,7 @@ impl<'a> EntryView<'a> {
             actor: &entry.actor,
             at: entry.at,
             policy_version: entry.policy_version,
+            customer_version: entry.customer_version,
             hash: entry.hash,
             prev_hash: entry.prev_hash,
         }
@@ -105,6 +119,9 @@ impl<'a> EntryView<'a> {
 struct AllocationView {
     lot: LotId,
     amount: Money,
+    /// The date that reaching back gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
 }
 
 /// The balances that an entry left behind.
@@ -157,6 +174,8 @@ pub struct TopupView<'a> {
     requested_by: &'a Actor,
     requested_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lapses_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     credited: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<EntryId>,
@@ -183,6 +202,7 @@ impl<'a> TopupView<'a> {
             reference: topup.reference.as_ref().map(|reference| reference.as_str()),
             requested_by: &topup.requested_by,
             requested_at: topup.requested_at,
+            lapses_at: topup.lapses_at,
             credited: credited.map(|(amount, _)| amount),
             entry: credited.map(|(_, entry)| entry),
             reason: resolution
@@ -200,13 +220,50 @@ impl<'a> TopupView<'a> {
     }
 }
 
+/// The rules in force, each with the level that says so.
+#[derive(Debug, Serialize)]
+pub struct PolicyView(BTreeMap<String, SettingView>);
+
+#[derive(Debug, Serialize)]
+struct SettingView {
+    value: Value,
+    from: Level,
+}
+
+impl PolicyView {
+    /// Of these levels together.
+    ///
+    /// # Errors
+    /// When a setting is not JSON, which none is.
+    pub fn new(levels: &Levels) -> Result<Self, Problem> {
+        let policy =
+            serde_json::to_value(levels.policy()).map_err(|error| Problem::internal(error.to_string()))?;
+        let Value::Object(settings) = policy else {
+            return Err(Problem::internal("a policy is no object"));
+        };
+        let setting = |(name, value): (String, Value)| {
+            let from = levels.level(&name);
+            (name, SettingView { value, from })
+        };
+        Ok(Self(settings.into_iter().map(setting).collect()))
+    }
+}
+
 /// One customer with balances, lots and what expires when.
 #[derive(Debug, Serialize)]
 pub struct CustomerView {
     customer: CustomerId,
-    name: Option<String>,
-    email: Option<String>,
+    name: Option<Label>,
+    email: Option<Label>,
+    language: Option<Language>,
+    group: Option<GroupId>,
+    frozen: bool,
     accounts: Vec<CustomerAccountView>,
+    /// For staff alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -244,23 +301,40 @@ struct LifetimeView {
     withdrawn: Money,
     expired: Money,
     debited: Money,
+    by_admin: Money,
+    by_customer: Money,
 }
 
 impl CustomerView {
-    /// As of now.
+    /// As of this moment, as a reader of this role may see it.
     ///
     /// # Errors
     /// When a sum does not fit.
     pub fn new(
         customer: CustomerId,
         record: CustomerRecord,
-        policy: &Policy,
+        settings: Settings,
+        reader: Role,
         now: Timestamp,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Problem> {
+        let levels = settings.levels(record.profile.as_ref())?;
+        let policy = levels.policy();
         let profile = record.profile.unwrap_or_default();
-        let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, policy, now));
+        let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, &policy, now));
         let accounts = accounts.collect::<Result<_, _>>()?;
-        Ok(Self { customer, name: profile.name, email: profile.email, accounts })
+        let staff = matches!(reader, Role::Admin | Role::Store);
+        let Profile { name, email, language, group, frozen, version, policy: _ } = profile;
+        Ok(Self {
+            customer,
+            name,
+            email,
+            language,
+            group,
+            frozen,
+            accounts,
+            policy: staff.then(|| PolicyView::new(&levels)).transpose()?,
+            version: staff.then_some(version),
+        })
     }
 }
 
@@ -272,18 +346,37 @@ impl CustomerAccountView {
             source: lot.origin.source,
             remaining: lot.remaining,
             granted_at: lot.origin.granted_at,
-            expires_at: lot.origin.expires_at,
+            expires_at: lot.origin.expiry(),
         };
         let expiring =
             account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
-        let Lifetime { granted, topped_up, redeemed, refunded, withdrawn, expired, debited } =
-            account.lifetime;
+        let Lifetime {
+            granted,
+            topped_up,
+            redeemed,
+            refunded,
+            withdrawn,
+            expired,
+            debited,
+            by_admin,
+            by_customer,
+        } = account.lifetime;
         Ok(Self {
             balances: AccountView::now(account, policy, now)?,
             pending_topups: account.pending,
             lots: account.lots.iter().map(lot).collect(),
             expiring: expiring.collect(),
-            lifetime: LifetimeView { granted, topped_up, redeemed, refunded, withdrawn, expired, debited },
+            lifetime: LifetimeView {
+                granted,
+                topped_up,
+                redeemed,
+                refunded,
+                withdrawn,
+                expired,
+                debited,
+                by_admin,
+                by_customer,
+            },
         })
     }
 }

@@ -153,9 +153,9 @@ pub struct Origin {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The expiry of credit that is said never to expire, so that no later policy gives it a date: the calendar's last
-/// millisecond. Readers see it as no expiry.
-pub const NEVER: Timestamp = Timestamp::constant(253_402_207_200, 999_000_000);
+/// The expiry of credit that is said never to expire, so that no later policy gives it a date: 9999-12-30, the last
+/// midnight that every calendar reads. Readers see it as no expiry.
+pub const NEVER: Timestamp = Timestamp::constant(253_402_128_000, 0);
 
 impl Origin {
     /// The moment it expires, if it does.

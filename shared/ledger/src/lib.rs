@@ -34,8 +34,8 @@ pub use ids::{
 };
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{
-    ConsumptionOrder, Days, ExpiryDays, GraceDays, HoldSeconds, Limits, Overrides, Policy, TopupApproval,
-    UsageBase, UsageLimit, Zone,
+    ConsumptionOrder, Days, ExpiryDays, GraceDays, HoldSeconds, Level, Levels, Limits, Overrides, Policy,
+    TopupApproval, UsageBase, UsageLimit, Zone,
 };
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;

@@ -160,6 +160,50 @@ impl Policy {
     }
 }
 
+words! {
+    /// Whose word a setting is.
+    pub enum Level {
+        /// The store's.
+        Store = "store",
+        /// The group's.
+        Group = "group",
+        /// The customer's own.
+        Customer = "customer",
+    }
+}
+
+/// The rules for one customer at their three levels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// The store's settings.
+    pub store: Policy,
+    /// What the customer's group has instead.
+    pub group: Overrides,
+    /// What the customer has instead of both.
+    pub customer: Overrides,
+    /// Whether the customer's credit is frozen: as switched off, whatever any level says.
+    pub frozen: bool,
+}
+
+impl Levels {
+    /// The rules in force.
+    pub fn policy(&self) -> Policy {
+        let policy = self.customer.over(self.group.over(self.store.clone()));
+        Policy { enabled: policy.enabled && !self.frozen, ..policy }
+    }
+
+    /// Whose word the setting of this name is.
+    pub fn level(&self, setting: &str) -> Level {
+        if self.customer.gives(setting) || (self.frozen && setting == "enabled") {
+            Level::Customer
+        } else if self.group.gives(setting) {
+            Level::Group
+        } else {
+            Level::Store
+        }
+    }
+}
+
 /// The most of an order's base that credit may pay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "maximum", rename_all = "snake_case", from = "Object<GivenUsageLimit>")]

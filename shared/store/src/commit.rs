@@ -6,16 +6,16 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWr
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey, Money,
-    OutOfRange, Policy, Refusal, Role, Seal, Sweep, Topup, TopupId,
+    Account, Actor, Asked, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey,
+    Money, OutOfRange, Policy, Refusal, SALT, Seal, Sweep, Topup, TopupId, TopupStatus,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     Error, Store,
-    documents::decode_settings,
+    documents::{decode_profile, decode_settings},
     items::{
-        Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
+        Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
         encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
@@ -80,17 +80,20 @@ struct Read {
     stored: Stored,
     recorded: Option<Recorded>,
     topup: Option<(Topup, Hash)>,
+    /// Whether it stands in the list of those that wait.
+    topup_is_filed: bool,
     redemption: Option<(Entry, Money)>,
     policy: Policy,
     policy_version: u64,
+    customer_version: Option<u64>,
 }
 
-/// What to read besides the account and the settings.
-#[derive(Clone, Copy)]
+/// What to read besides the account and what makes its policy.
+#[derive(Clone)]
 struct Wanted<'a> {
     customer: &'a CustomerId,
     currency: Option<Currency>,
-    recorded: Option<&'a KeyDigest>,
+    recorded: Option<KeyDigest>,
     topup: Option<&'a TopupId>,
     redemption: Option<EntryId>,
 }
@@ -128,24 +131,15 @@ impl Store {
         command: &Command<'_>,
         rule: impl Fn(&Account, &Policy, Timestamp) -> Result<Change, Refusal>,
     ) -> Result<Committed, E> {
-        let digest = KeyDigest::of(command.key);
-        let mut attempted = None;
-        self.until_settled(command.wanted(&digest, None), |read| {
-            if let Some(recorded) = &read.recorded {
-                let entry = command.replay(recorded)?;
-                let replayed = attempted != Some(entry.hash);
-                return Ok(Step::Done(Committed { entry, replayed }));
+        let mut entering = Entering::new(self, command);
+        self.until_settled(command.wanted(), |read| {
+            if let Some(committed) = entering.replay(&read)? {
+                return Ok(Step::Done(committed));
             }
-            let at = command.at.max(read.stored.account.at);
+            let at = entering.at(&read);
             let change = rule(&read.stored.account, &read.policy, at)?;
-            let (account, entry, content) = command.seal(change, &read, at)?;
-            attempted = Some(entry.hash);
-            let items = vec![
-                self.put_account(&account, read.stored.revision)?,
-                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
-            ];
-            let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
-            Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
+            let (write, committed) = entering.write::<E>(&read, change, at, Vec::new())?;
+            Ok(Step::Write(write, committed))
         })
         .await
     }
@@ -161,49 +155,42 @@ impl Store {
         redemption: EntryId,
         rule: impl Fn(&Account, &Policy, &Entry, Money, Timestamp) -> Result<Change, Refusal>,
     ) -> Result<Committed, E> {
-        let digest = KeyDigest::of(command.key);
-        let mut attempted = None;
+        let mut entering = Entering::new(self, command);
         let currency = Some(redemption.currency);
-        let wanted = Wanted { currency, redemption: Some(redemption), ..command.wanted(&digest, None) };
+        let wanted = Wanted { currency, redemption: Some(redemption), ..command.wanted() };
         self.until_settled(wanted, |read| {
-            if let Some(recorded) = &read.recorded {
-                let entry = command.replay(recorded)?;
-                let replayed = attempted != Some(entry.hash);
-                return Ok(Step::Done(Committed { entry, replayed }));
+            if let Some(committed) = entering.replay(&read)? {
+                return Ok(Step::Done(committed));
             }
             let (spent, refunded) = read.redemption.as_ref().ok_or(Refusal::RedemptionNotFound)?;
-            let at = command.at.max(read.stored.account.at);
+            let at = entering.at(&read);
             let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
-            let (account, entry, content) = command.seal(change, &read, at)?;
-            attempted = Some(entry.hash);
-            let mut items = vec![
-                self.put_account(&account, read.stored.revision)?,
-                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
-            ];
-            if entry.kind == EntryType::Refund {
+            let mut beside = Vec::new();
+            if change.line.kind == EntryType::Refund {
                 // The account's revision guards it.
-                let refunded = refunded.plus(entry.amount).map_err(Refusal::from)?;
+                let refunded = refunded.plus(change.line.amount).map_err(Refusal::from)?;
                 let item = encode_refunds(command.customer, redemption, refunded)?;
-                items.push(transact(Put::builder().table_name(&self.table).set_item(Some(item)))?);
+                beside.push(transact(Put::builder().table_name(&self.table).set_item(Some(item)))?);
             }
-            let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
-            Ok(Step::Write(Write { items, token }, Committed { entry, replayed: false }))
+            let (write, committed) = entering.write::<E>(&read, change, at, beside)?;
+            Ok(Step::Write(write, committed))
         })
         .await
     }
 
-    /// Takes a top-up request: reads, replays what stands under the key, or lets the rule decide and writes.
+    /// Takes a top-up request: reads, replays what stands under the key, or lets the rule decide and writes. What the
+    /// policy approves is credited by the same transaction.
     ///
     /// # Errors
     /// As [`Store::commit`].
     pub async fn request_topup<E: From<Refusal> + From<Error>>(
         &self,
         command: &Command<'_>,
-        rule: impl Fn(&Account, &Policy, TopupId, Timestamp) -> Result<(Account, Topup), Refusal>,
+        rule: impl Fn(&Account, &Policy, TopupId, Timestamp) -> Result<Asked, Refusal>,
     ) -> Result<Requested, E> {
         let digest = KeyDigest::of(command.key);
         let mut attempted = false;
-        self.until_settled(command.wanted(&digest, None), |read| {
+        self.until_settled(command.wanted(), |read| {
             match &read.recorded {
                 None => {}
                 Some(Recorded::Topup(topup, fingerprint)) if *fingerprint == command.fingerprint => {
@@ -216,21 +203,32 @@ impl Store {
             let currency = read.stored.account.currency;
             let id =
                 TopupId::new(currency, digest.as_str()).map_err(|error| Error::Refused(error.to_string()))?;
-            let (account, topup) = rule(&read.stored.account, &read.policy, id, command.at)?;
+            let mut entering =
+                Entering { digest: KeyDigest::of_automatic(&id), ..Entering::new(self, command) };
+            let at = entering.at(&read);
+            let asked = rule(&read.stored.account, &read.policy, id, at)?;
             attempted = true;
-            let items = vec![
-                self.put_account(&account, read.stored.revision)?,
-                self.put_new(encode_topup(command.customer, &topup, command.fingerprint)?)?,
-            ];
-            let token = token(&[
-                // It has the key's digest in it.
-                topup.id.to_string().as_bytes(),
-                command.customer.as_str().as_bytes(),
-                &command.fingerprint.0,
-                &read.stored.revision.to_be_bytes(),
-                &command.at.as_millisecond().to_be_bytes(),
-            ]);
-            Ok(Step::Write(Write { items, token }, Requested { topup, replayed: false }))
+            let put_topup = |topup| {
+                self.put_new(encode_topup(command.customer, topup, command.fingerprint, Filed::WhilePending)?)
+            };
+            match asked {
+                Asked::Waits(account, topup) => {
+                    let items = vec![self.put_account(&account, read.stored.revision)?, put_topup(&topup)?];
+                    let token = token(&[
+                        // It has the key's digest in it.
+                        topup.id.to_string().as_bytes(),
+                        command.customer.as_str().as_bytes(),
+                        &command.fingerprint.0,
+                        &read.stored.revision.to_be_bytes(),
+                        format!("{:?}", (at, topup.lapses_at)).as_bytes(),
+                    ]);
+                    Ok(Step::Write(Write { items, token }, Requested { topup, replayed: false }))
+                }
+                Asked::Credited(change, topup) => {
+                    let (write, _) = entering.write::<E>(&read, *change, at, vec![put_topup(&topup)?])?;
+                    Ok(Step::Write(write, Requested { topup, replayed: false }))
+                }
+            }
         })
         .await
     }
@@ -245,32 +243,18 @@ impl Store {
         id: &TopupId,
         rule: impl Fn(&Account, &Policy, &Topup, Timestamp) -> Result<(Change, Topup), Refusal>,
     ) -> Result<Approved, E> {
-        let digest = KeyDigest::of(command.key);
-        let mut attempted = None;
-        self.until_settled(command.wanted(&digest, Some(id)), |read| {
+        let mut entering = Entering::new(self, command);
+        let wanted = Wanted { currency: Some(id.currency), topup: Some(id), ..command.wanted() };
+        self.until_settled(wanted, |read| {
             let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
-            if let Some(recorded) = &read.recorded {
-                let entry = command.replay(recorded)?;
-                let replayed = attempted != Some(entry.hash);
-                return Ok(Step::Done(Approved {
-                    topup: topup.clone(),
-                    committed: Committed { entry, replayed },
-                }));
+            if let Some(committed) = entering.replay(&read)? {
+                return Ok(Step::Done(Approved { topup: topup.clone(), committed }));
             }
-            let at = command.at.max(read.stored.account.at);
+            let at = entering.at(&read);
             let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
-            let (account, entry, content) = command.seal(change, &read, at)?;
-            attempted = Some(entry.hash);
-            let items = vec![
-                self.put_account(&account, read.stored.revision)?,
-                self.put_new(encode_entry(&entry, content, &digest, command.fingerprint))?,
-                self.put_old(encode_topup(command.customer, &topup, *fingerprint)?)?,
-            ];
-            let token = entry_token(&digest, &entry, command.fingerprint, read.stored.revision);
-            Ok(Step::Write(
-                Write { items, token },
-                Approved { topup, committed: Committed { entry, replayed: false } },
-            ))
+            let item = encode_topup(command.customer, &topup, *fingerprint, Filed::Still)?;
+            let (write, committed) = entering.write::<E>(&read, change, at, vec![self.put_old(item)?])?;
+            Ok(Step::Write(write, Approved { topup, committed }))
         })
         .await
     }
@@ -286,33 +270,73 @@ impl Store {
         rule: impl Fn(&Account, &Topup) -> Result<(Account, Topup), Refusal>,
     ) -> Result<Topup, E> {
         let mut attempted: Option<Topup> = None;
-        let wanted = Wanted {
-            customer,
-            currency: Some(id.currency),
-            recorded: None,
-            topup: Some(id),
-            redemption: None,
-        };
-        self.until_settled(wanted, |read| {
+        self.until_settled(Wanted::topup(customer, id), |read| {
             let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
             if attempted.as_ref() == Some(topup) {
                 // An earlier try of ours was stored, and only its answer was lost.
                 return Ok(Step::Done(topup.clone()));
             }
             let (account, topup) = rule(&read.stored.account, topup)?;
-            let resolved = encode_topup(customer, &topup, *fingerprint)?;
-            let token = token(&[
-                topup.id.to_string().as_bytes(),
-                customer.as_str().as_bytes(),
-                topup.status.word().as_bytes(),
-                &read.stored.revision.to_be_bytes(),
-                format!("{:?}", topup.resolution).as_bytes(),
-            ]);
-            let items = vec![self.put_account(&account, read.stored.revision)?, self.put_old(resolved)?];
+            let write = self.end_topup(&account, read.stored.revision, &topup, *fingerprint)?;
             attempted = Some(topup.clone());
-            Ok(Step::Write(Write { items, token }, topup))
+            Ok(Step::Write(write, topup))
         })
         .await
+    }
+
+    /// Books that a request has lapsed by `at`, and takes one that was approved out of the list of those that wait. Answers
+    /// whether there was anything to do.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn settle_topup(
+        &self,
+        customer: &CustomerId,
+        id: &TopupId,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        let settled: Result<bool, Failure> = self
+            .until_settled(Wanted::topup(customer, id), |read| {
+                let Some((topup, fingerprint)) = &read.topup else {
+                    return Ok(Step::Done(false));
+                };
+                let revision = read.stored.revision;
+                match ledger::lapse(&read.stored.account, topup, at)? {
+                    Some((account, lapsed)) => {
+                        Ok(Step::Write(self.end_topup(&account, revision, &lapsed, *fingerprint)?, true))
+                    }
+                    None if topup.status == TopupStatus::Approved && read.topup_is_filed => {
+                        let item = encode_topup(customer, topup, *fingerprint, Filed::WhilePending)?;
+                        let filed = put_same(&self.table, item)?;
+                        let token =
+                            token(&[b"unfile", id.to_string().as_bytes(), customer.as_str().as_bytes()]);
+                        Ok(Step::Write(Write { items: vec![filed], token }, true))
+                    }
+                    None => Ok(Step::Done(false)),
+                }
+            })
+            .await;
+        settled.map_err(|Failure(error)| error)
+    }
+
+    /// The transaction that ends a request which credits nothing.
+    fn end_topup(
+        &self,
+        account: &Account,
+        revision: u64,
+        topup: &Topup,
+        fingerprint: Hash,
+    ) -> Result<Write, Error> {
+        let resolved = encode_topup(&account.customer, topup, fingerprint, Filed::WhilePending)?;
+        let token = token(&[
+            topup.id.to_string().as_bytes(),
+            account.customer.as_str().as_bytes(),
+            topup.status.word().as_bytes(),
+            &revision.to_be_bytes(),
+            format!("{:?}", topup.resolution).as_bytes(),
+        ]);
+        let items = vec![self.put_account(account, revision)?, self.put_old(resolved)?];
+        Ok(Write { items, token })
     }
 
     /// Books what has expired in one account by `at`, and files the account under its next expiry.
@@ -327,9 +351,7 @@ impl Store {
         currency: Currency,
         at: Timestamp,
     ) -> Result<Option<Entry>, Error> {
-        let actor = Actor { role: Role::System, id: "expire-on-schedule".to_owned() };
-        let wanted =
-            Wanted { customer, currency: Some(currency), recorded: None, topup: None, redemption: None };
+        let wanted = Wanted::account(customer, Some(currency));
         let mut booked: Option<Entry> = None;
         let settled: Result<_, Failure> = self
             .until_settled(wanted, |read| {
@@ -354,26 +376,34 @@ impl Store {
                         Ok(Step::Write(Write { items, token }, None))
                     }
                     Sweep::Due(change) => {
-                        let seal = Seal {
-                            actor: actor.clone(),
-                            at: at.max(account.at),
-                            policy_version: read.policy_version,
-                            salt: salt("", Hash::ZERO),
-                        };
-                        let (account, entry, content) = change.seal(&read.policy, seal)?;
-                        let digest = KeyDigest::of_expiry(entry.id());
-                        let items = vec![
-                            self.put_account(&account, read.stored.revision)?,
-                            self.put_new(encode_entry(&entry, content, &digest, Hash::ZERO))?,
-                        ];
-                        let token = entry_token(&digest, &entry, Hash::ZERO, read.stored.revision);
+                        let (write, entry) = self.booked(&read, *change, at, KeyDigest::of_expiry)?;
                         booked = Some(entry.clone());
-                        Ok(Step::Write(Write { items, token }, Some(entry)))
+                        Ok(Step::Write(write, Some(entry)))
                     }
                 }
             })
             .await;
         settled.map_err(|Failure(error)| error)
+    }
+
+    /// The transaction that books what time or the settings alone decide, where no client's key names it.
+    fn booked(
+        &self,
+        read: &Read,
+        change: Change,
+        at: Timestamp,
+        digest: impl Fn(EntryId) -> KeyDigest,
+    ) -> Result<(Write, Entry), Failure> {
+        let at = at.max(read.stored.account.at);
+        let seal = read.seal(Actor::schedule(), at, salt("", Hash::ZERO));
+        let (account, entry, content) = change.seal(&read.policy, seal)?;
+        let digest = digest(entry.id());
+        let items = vec![
+            self.put_account(&account, read.stored.revision)?,
+            self.put_new(encode_entry(&entry, content, &digest, Hash::ZERO))?,
+        ];
+        let token = entry_token(&digest, &entry, Hash::ZERO, read.stored.revision);
+        Ok((Write { items, token }, entry))
     }
 
     /// An account as it is now, empty if there is none yet, and the rules in force.
@@ -385,8 +415,10 @@ impl Store {
         customer: &CustomerId,
         currency: Option<Currency>,
     ) -> Result<(Account, Policy), Error> {
-        let wanted = Wanted { customer, currency, recorded: None, topup: None, redemption: None };
-        self.until_settled(wanted, |read| Ok(Step::Done((read.stored.account, read.policy)))).await
+        self.until_settled(Wanted::account(customer, currency), |read| {
+            Ok(Step::Done((read.stored.account, read.policy)))
+        })
+        .await
     }
 
     /// Reads and decides until a write settles, a decision needs none, or the tries are used up.
@@ -439,9 +471,10 @@ impl Store {
     /// One strongly consistent batch read of everything that a decision looks at.
     async fn read(&self, wanted: &Wanted<'_>, currency: Currency) -> Result<Read, Error> {
         let account = Key::account(wanted.customer, currency);
-        let recorded = wanted.recorded.map(|digest| Key::recorded(wanted.customer, digest));
+        let recorded = wanted.recorded.as_ref().map(|digest| Key::recorded(wanted.customer, digest));
         let topup = wanted.topup.map(|id| Key::topup(wanted.customer, id));
-        let mut keys = vec![account.clone(), Key::settings()];
+        let profile = Key::profile(wanted.customer);
+        let mut keys = vec![account.clone(), Key::settings(), profile.clone()];
         let refunds = wanted.redemption.map(|redemption| Key::refunds(wanted.customer, redemption));
         for key in [&recorded, &topup, &refunds].into_iter().flatten() {
             // A batch must not name an item twice, and a client may use one key for a request and its approval.
@@ -460,10 +493,13 @@ impl Store {
         let find = |key: &Key| items.iter().find(|(found, _)| found == key).map(|(_, item)| item);
 
         let settings = decode_settings(find(&Key::settings()))?;
+        let profile = find(&profile).map(decode_profile).transpose()?;
+        let policy_version = settings.version;
         let stored = match find(&account) {
             Some(item) => decode_account(item)?,
             None => Stored { account: Account::new(wanted.customer.clone(), currency), revision: 0 },
         };
+        let topup_is_filed = topup.as_ref().and_then(find).is_some_and(|item| item.contains_key("wq"));
         let topup = match (wanted.topup, topup.as_ref().and_then(find)) {
             (Some(id), Some(item)) => match decode_recorded(item)? {
                 Recorded::Topup(topup, fingerprint) if topup.id == *id => Some((*topup, fingerprint)),
@@ -479,8 +515,10 @@ impl Store {
             stored,
             recorded: recorded.as_ref().and_then(find).map(decode_recorded).transpose()?,
             topup,
-            policy: settings.policy,
-            policy_version: settings.version,
+            topup_is_filed,
+            policy: settings.levels(profile.as_ref())?.policy(),
+            policy_version,
+            customer_version: profile.map(|profile| profile.version),
         })
     }
 
@@ -553,9 +591,8 @@ impl Store {
         }
     }
 
-    /// Writes one item that is no part of the ledger; false when its condition does not hold.
-    pub(crate) async fn write_document(&self, put: Put) -> Result<bool, Error> {
-        let items = vec![TransactWriteItem::builder().put(put).build()];
+    /// Writes items that are no part of the ledger, all or none; false when a condition does not hold.
+    pub(crate) async fn write_documents(&self, items: Vec<TransactWriteItem>) -> Result<bool, Error> {
         let write = Write { items, token: token(&[&fastrand::u128(..).to_be_bytes()]) };
         for tries in 0..MAX_TRIES {
             if tries > 0 {
@@ -598,28 +635,82 @@ impl Store {
     }
 }
 
-impl<'a> Command<'a> {
-    fn wanted(&'a self, digest: &'a KeyDigest, topup: Option<&'a TopupId>) -> Wanted<'a> {
-        let currency = topup.map(|id| id.currency).or(self.currency);
-        Wanted { customer: self.customer, currency, recorded: Some(digest), topup, redemption: None }
+impl<'a> Wanted<'a> {
+    fn account(customer: &'a CustomerId, currency: Option<Currency>) -> Self {
+        Self { customer, currency, recorded: None, topup: None, redemption: None }
     }
 
-    /// The entry that stands under the key, if it is of the same request.
-    fn replay(&self, recorded: &Recorded) -> Result<Entry, Error> {
-        match recorded {
-            Recorded::Entry(entry, fingerprint) if *fingerprint == self.fingerprint => Ok((**entry).clone()),
-            Recorded::Entry(..) | Recorded::Topup(..) => Err(Error::IdempotencyMismatch),
+    fn topup(customer: &'a CustomerId, id: &'a TopupId) -> Self {
+        Self { topup: Some(id), ..Self::account(customer, Some(id.currency)) }
+    }
+}
+
+impl<'a> Command<'a> {
+    fn wanted(&self) -> Wanted<'a> {
+        let recorded = Some(KeyDigest::of(self.key));
+        Wanted { recorded, ..Wanted::account(self.customer, self.currency) }
+    }
+}
+
+impl Read {
+    fn seal(&self, actor: Actor, at: Timestamp, salt: [u8; SALT]) -> Seal {
+        let Self { policy_version, customer_version, .. } = *self;
+        Seal { actor, at, policy_version, customer_version, salt }
+    }
+}
+
+/// One entry on its way into the ledger, over all tries.
+struct Entering<'a> {
+    store: &'a Store,
+    command: &'a Command<'a>,
+    /// Under which it will stand.
+    digest: KeyDigest,
+    /// The entry of the last try, which may have been stored although nobody told us.
+    attempted: Option<Hash>,
+}
+
+impl<'a> Entering<'a> {
+    fn new(store: &'a Store, command: &'a Command<'a>) -> Self {
+        Self { store, command, digest: KeyDigest::of(command.key), attempted: None }
+    }
+
+    /// What stands under the key, if anything does, and if it is of the same request.
+    fn replay(&self, read: &Read) -> Result<Option<Committed>, Error> {
+        match &read.recorded {
+            None => Ok(None),
+            Some(Recorded::Entry(entry, fingerprint)) if *fingerprint == self.command.fingerprint => {
+                let replayed = self.attempted != Some(entry.hash);
+                Ok(Some(Committed { entry: (**entry).clone(), replayed }))
+            }
+            Some(Recorded::Entry(..) | Recorded::Topup(..)) => Err(Error::IdempotencyMismatch),
         }
     }
 
-    fn seal(&self, change: Change, read: &Read, at: Timestamp) -> Result<(Account, Entry, String), Refusal> {
-        let seal = Seal {
-            actor: self.actor.clone(),
-            at,
-            policy_version: read.policy_version,
-            salt: salt(self.key.as_str(), self.fingerprint),
-        };
-        Ok(change.seal(&read.policy, seal)?)
+    /// When it is decided: an account's time never goes back.
+    fn at(&self, read: &Read) -> Timestamp {
+        self.command.at.max(read.stored.account.at)
+    }
+
+    /// The transaction that makes the entry, brings the account to it, and writes what goes beside.
+    fn write<E: From<Refusal> + From<Error>>(
+        &mut self,
+        read: &Read,
+        change: Change,
+        at: Timestamp,
+        beside: Vec<TransactWriteItem>,
+    ) -> Result<(Write, Committed), E> {
+        let Command { key, fingerprint, actor, .. } = *self.command;
+        let seal = read.seal(actor.clone(), at, salt(key.as_str(), fingerprint));
+        let (account, entry, content) = change.seal(&read.policy, seal).map_err(Refusal::from)?;
+        self.attempted = Some(entry.hash);
+        let revision = read.stored.revision;
+        let mut items = vec![
+            self.store.put_account(&account, revision)?,
+            self.store.put_new(encode_entry(&entry, content, &self.digest, fingerprint))?,
+        ];
+        items.extend(beside);
+        let token = entry_token(&self.digest, &entry, fingerprint, revision);
+        Ok((Write { items, token }, Committed { entry, replayed: false }))
     }
 }
 
@@ -638,7 +729,16 @@ impl From<OutOfRange> for Failure {
     }
 }
 
-fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+/// Puts an item of the same document over one, to file it elsewhere.
+fn put_same(table: &str, item: Item) -> Result<TransactWriteItem, Error> {
+    let document = item.get("t").cloned().ok_or_else(|| Error::Refused("it has no document".to_owned()))?;
+    let put = Put::builder().table_name(table).set_item(Some(item));
+    transact(put.condition_expression("t = :t").expression_attribute_values(":t", document))
+}
+
+pub(crate) fn transact(
+    put: aws_sdk_dynamodb::types::builders::PutBuilder,
+) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.to_string()))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }

@@ -11,6 +11,12 @@ pub enum Error {
     /// There is no such top-up request.
     #[error("there is no such top-up")]
     TopupNotFound,
+    /// There is no such group.
+    #[error("there is no such group")]
+    GroupNotFound,
+    /// A document is larger than it may be.
+    #[error("{0}")]
+    TooLarge(String),
     /// A list's cursor is none that this list gave.
     #[error("the cursor is none that this list gave")]
     InvalidCursor,

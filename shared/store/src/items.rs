@@ -2,12 +2,14 @@
 //!
 //! | item | pk | sk | indexed |
 //! | --- | --- | --- | --- |
-//! | profile | `C#customer` | `A` | |
+//! | customer's document | `C#customer` | `A` | `work`: `GROUP#group`, the customer; `customers`: `NAME`, its name |
+//! | change of it | `C#customer` | `P#version` | |
 //! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound |
 //! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
 //! | refunds of a redemption | `C#customer` | `R#USD-12` | |
-//! | settings | `STORE` | `SETTINGS` | |
+//! | settings, the groups' among them | `STORE` | `SETTINGS` | |
+//! | change of them | `STORE` | `CHANGE#version` | |
 //! | API key | `KEY#id` | `KEY` | |
 //!
 //! Amounts are stored as counts of smallest units, moments as milliseconds since 1970.
@@ -35,6 +37,10 @@ pub const SHARDS: u8 = 16;
 
 /// The index partition of top-up requests that wait.
 pub(crate) const PENDING: &str = "TOPUP";
+/// The index partition of a group's members, with the group.
+pub(crate) const GROUP: &str = "GROUP";
+/// The index partition of customers by name.
+pub(crate) const NAMES: &str = "NAME";
 /// The index of work to do: what expires next, which top-ups wait.
 pub(crate) const WORK: &str = "work";
 /// The index of an account's entries by number and of a customer's top-ups by time.
@@ -81,6 +87,14 @@ impl Key {
         Self { pk: "STORE".to_owned(), sk: "SETTINGS".to_owned() }
     }
 
+    pub(crate) fn settings_change(version: u64) -> Self {
+        Self { pk: "STORE".to_owned(), sk: format!("CHANGE#{version:020}") }
+    }
+
+    pub(crate) fn profile_change(customer: &CustomerId, version: u64) -> Self {
+        Self { pk: partition(customer), sk: format!("P#{version:020}") }
+    }
+
     pub(crate) fn api_key(id: &str) -> Self {
         Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
     }
@@ -114,6 +128,11 @@ impl KeyDigest {
     /// reopens can expire again.
     pub(crate) fn of_expiry(entry: EntryId) -> Self {
         Self::domain("expire", &entry.to_string())
+    }
+
+    /// Of the entry that credits a top-up at once, where the request stands under the client's key.
+    pub(crate) fn of_automatic(topup: &TopupId) -> Self {
+        Self::domain("topup", &topup.to_string())
     }
 
     fn domain(domain: &str, name: &str) -> Self {
@@ -195,6 +214,8 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         account.lifetime.withdrawn,
         account.lifetime.expired,
         account.lifetime.debited,
+        account.lifetime.by_admin,
+        account.lifetime.by_customer,
     ];
     let lifetime = lifetime.into_iter().map(|total| Ok(AttributeValue::N(minor(total)?.to_string())));
 
@@ -274,6 +295,8 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         }
         _ => Err(fields.corrupt("life is too short")),
     };
+    // Not counted before, and so zero where nobody did.
+    let counted = |at: usize| if lifetime.len() > at { total(at) } else { Ok(Money::zero(currency)) };
     let account = Account {
         number: fields.number("num")?,
         hash: fields.hash("h")?,
@@ -290,6 +313,8 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
             withdrawn: total(4)?,
             expired: total(5)?,
             debited: total(6)?,
+            by_admin: counted(7)?,
+            by_customer: counted(8)?,
         },
         expiry_bound: match item.get("wk") {
             None => None,
@@ -378,6 +403,8 @@ struct TopupDocument {
     requested_by: Actor,
     requested_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    lapses_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     resolution: Option<ResolutionDocument>,
 }
 
@@ -392,7 +419,22 @@ struct ResolutionDocument {
     reason: Option<Note>,
 }
 
-pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Hash) -> Result<Item, Error> {
+/// Whether an approval leaves a request in the list of those that wait: taking it out would cost one more unit, and the
+/// schedule does it for many at leisure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filed {
+    /// It is where it was.
+    Still,
+    /// It is in the list while it waits.
+    WhilePending,
+}
+
+pub(crate) fn encode_topup(
+    customer: &CustomerId,
+    topup: &Topup,
+    fingerprint: Hash,
+    filed: Filed,
+) -> Result<Item, Error> {
     let key = Key::topup(customer, &topup.id);
     let resolution = topup.resolution.as_ref().map(|resolution| ResolutionDocument {
         by: resolution.by.clone(),
@@ -408,6 +450,7 @@ pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Ha
         status: topup.status,
         requested_by: topup.requested_by.clone(),
         requested_at: topup.requested_at,
+        lapses_at: topup.lapses_at,
         resolution,
     };
     let document = serde_json::to_string(&document).map_err(|error| corrupt(&key, &error.to_string()))?;
@@ -420,7 +463,7 @@ pub(crate) fn encode_topup(customer: &CustomerId, topup: &Topup, fingerprint: Ha
         text("t", &document),
         bytes("f", fingerprint.0.to_vec()),
     ]);
-    if topup.status == TopupStatus::Pending {
+    if topup.status == TopupStatus::Pending || filed == Filed::Still {
         item.extend([text("wq", PENDING), text("wk", &format!("{place}#{customer}"))]);
     }
     Ok(item)
@@ -452,6 +495,7 @@ pub(crate) fn decode_topup(item: &Item) -> Result<Topup, Error> {
         status: document.status,
         requested_by: document.requested_by,
         requested_at: document.requested_at,
+        lapses_at: document.lapses_at,
         resolution,
     })
 }
@@ -556,6 +600,11 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn parse<T: FromStr>(&self, name: &str) -> Result<T, Error> {
         self.text(name)?.parse().map_err(|_| self.corrupt(&format!("{name} does not parse")))
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.0.contains_key(name).then(|| self.parse(name)).transpose()
     }
 
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<T, Error> {

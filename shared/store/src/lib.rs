@@ -16,7 +16,7 @@ mod tests;
 
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, Committed, Requested};
-pub use documents::{ApiKey, Profile, Settings};
+pub use documents::{ApiKey, Changed, ChangesCursor, DocumentChange, Edit, Group, Profile, Settings};
 pub use error::Error;
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use jiff::Timestamp;
-use ledger::{Account, Currency, CustomerId, Entry, EntryId, EntryType, Label, Topup};
+use ledger::{Account, Currency, CustomerId, Entry, EntryId, EntryType, Label, Topup, TopupStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -272,13 +272,28 @@ impl Store {
         Ok(Some(Page { data, next }))
     }
 
-    /// Every customer's top-up requests that wait, oldest first.
+    /// Every customer's top-up requests that wait at this moment, oldest first.
     ///
-    /// The index follows the table by moments; a request that was resolved meanwhile is left out.
+    /// The index follows the table by moments; a request that was resolved meanwhile, or has lapsed, is left out.
     ///
     /// # Errors
     /// When the database does not answer or an item cannot be read.
     pub async fn pending_topups(
+        &self,
+        at: Timestamp,
+        cursor: Option<TopupsCursor>,
+        limit: usize,
+    ) -> Result<Page<PendingTopup, TopupsCursor>, Error> {
+        let mut page = self.filed_topups(cursor, limit).await?;
+        page.data.retain(|filed| filed.topup.at(at).status == TopupStatus::Pending);
+        Ok(page)
+    }
+
+    /// As [`Store::pending_topups`], with those that wait no more and are still in the index: the schedule takes them out.
+    ///
+    /// # Errors
+    /// When the database does not answer or an item cannot be read.
+    pub async fn filed_topups(
         &self,
         cursor: Option<TopupsCursor>,
         limit: usize,
@@ -302,13 +317,10 @@ impl Store {
         let keys = found.iter().map(Key::of).collect::<Result<_, _>>()?;
         let mut data = Vec::new();
         for item in self.get_all(keys).await? {
-            let topup = decode_topup(&item)?;
-            if topup.status == ledger::TopupStatus::Pending {
-                let key = Key::of(&item)?;
-                let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
-                let customer = customer.ok_or_else(|| Fields(&item).corrupt("this is no top-up's key"))?;
-                data.push(PendingTopup { customer, topup });
-            }
+            let key = Key::of(&item)?;
+            let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
+            let customer = customer.ok_or_else(|| Fields(&item).corrupt("this is no top-up's key"))?;
+            data.push(PendingTopup { customer, topup: decode_topup(&item)? });
         }
         Ok(Page { data, next })
     }
@@ -382,7 +394,11 @@ impl Store {
     }
 
     /// Up to `limit` items of a query, over as many answers as it takes, and whether there are no more.
-    async fn read_page(&self, query: QueryFluentBuilder, limit: usize) -> Result<(Vec<Item>, bool), Error> {
+    pub(crate) async fn read_page(
+        &self,
+        query: QueryFluentBuilder,
+        limit: usize,
+    ) -> Result<(Vec<Item>, bool), Error> {
         let mut items = Vec::new();
         let mut start = None;
         loop {
@@ -412,7 +428,7 @@ impl Store {
         Ok(ordered)
     }
 
-    fn query(&self, condition: &str) -> QueryFluentBuilder {
+    pub(crate) fn query(&self, condition: &str) -> QueryFluentBuilder {
         self.client.query().table_name(&self.table).key_condition_expression(condition)
     }
 }

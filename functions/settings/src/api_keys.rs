@@ -1,0 +1,44 @@
+//! API keys: each is shown once, and stored by its hash alone.
+
+use edge::{Call, Problem, Reply};
+use ledger::{Label, Role};
+use serde::{Deserialize, Serialize};
+use store::{ApiKey, Store};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    role: Role,
+    name: Option<Label>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    id: String,
+    key: String,
+    role: Role,
+    name: Option<String>,
+}
+
+pub(crate) async fn create(store: Store, call: Call) -> Result<Reply, Problem> {
+    let Body { role, name } = call.body()?;
+    if !matches!(role, Role::Admin | Role::Store) {
+        return Err(Problem::invalid("role", "must be \"admin\" or \"store\""));
+    }
+    let (key, stored) = edge::new_api_key(role, name.map(|name| name.to_string()), call.at)?;
+
+    store.put_api_key(&stored).await?;
+
+    Reply::created(&Answer { id: stored.id, key, role, name: stored.name })
+}
+
+pub(crate) async fn revoke(store: Store, call: Call) -> Result<Reply, Problem> {
+    let id: String = call.path("id")?;
+    let stored = store.api_key(&id).await?.ok_or_else(Problem::api_key_not_found)?;
+
+    // Revoking twice keeps the first moment.
+    let revoked_at = stored.revoked_at.or(Some(call.at));
+    store.put_api_key(&ApiKey { revoked_at, ..stored }).await?;
+
+    Ok(Reply::done())
+}
