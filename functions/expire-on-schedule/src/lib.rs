@@ -1,7 +1,10 @@
-//! Books what has expired, account by account, from the index that says where to look; and top-ups that have lapsed.
+//! Books what has expired, account by account, from the index that says where to look; and top-ups that have lapsed. Before
+//! that, it dates credit of before an expiry was set, where the settings say so.
 //!
 //! The index is its own queue: an account leaves it or moves back in the same transaction that books, so that a run
 //! that is stopped anywhere, or comes twice, leaves the rest to the next and changes nothing twice.
+
+use std::time::Instant;
 
 use edge::Event;
 use futures::{StreamExt, stream};
@@ -22,6 +25,8 @@ pub struct Swept {
     pub booked: u64,
     /// Accounts that were only filed under their next expiry.
     pub refiled: u64,
+    /// Accounts whose lots were given a date that they would have had.
+    pub dated: u64,
     /// Top-ups that lapsed, or were still listed as waiting after their approval.
     pub topups: u64,
     /// Whether the time ran out first; the next run goes on.
@@ -42,15 +47,20 @@ pub struct Unfinished {
 /// # Errors
 /// [`Unfinished`] once every account was tried, if any of them failed.
 pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unfinished> {
+    let begun = Instant::now();
     let mut swept = Swept::default();
     let mut failures = Vec::new();
+    // At most half of the time, so that what has expired never waits for it.
+    let dating = reach_back(&store, event.at, &mut swept, &mut failures);
+    let mut interrupted = tokio::time::timeout(event.time_left / 2, dating).await.is_err();
     let work = async {
         sweep(&store, event.at, &mut swept, &mut failures).await;
         sweep_topups(&store, event.at, &mut swept, &mut failures).await;
     };
-    let interrupted = tokio::time::timeout(event.time_left, work).await.is_err();
+    let time_left = event.time_left.saturating_sub(begun.elapsed());
+    interrupted |= tokio::time::timeout(time_left, work).await.is_err();
     swept.interrupted = interrupted;
-    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, topups = swept.topups, interrupted = swept.interrupted, "swept");
+    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, dated = swept.dated, topups = swept.topups, interrupted = swept.interrupted, "swept");
     match failures.len() {
         0 => Ok(swept),
         failed => Err(Unfinished {
@@ -59,6 +69,41 @@ pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unf
             first: failures.swap_remove(0),
         }),
     }
+}
+
+/// Carries on the job that dates what had no date, page by page, until it is done or somebody else does.
+async fn reach_back(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
+    let mut job = match store.reach_back_job().await {
+        Ok(job) => job,
+        Err(error) => return failed(error, "the job that dates credit could not be read", failures),
+    };
+    while let Some(now) = job.take().filter(|job| job.finished_at.is_none()) {
+        let page = match store.reach_back_next(&now, BATCH).await {
+            Ok(page) => page,
+            Err(error) => return failed(error, "the accounts could not be read", failures),
+        };
+        let mut dated = 0_u64;
+        let mut reached = stream::iter(page.clone())
+            .map(|Due { customer, currency }| async move { store.reach_back(&customer, currency, at).await })
+            .buffer_unordered(CONCURRENCY);
+        while let Some(outcome) = reached.next().await {
+            match outcome {
+                Ok(done) => dated = dated.saturating_add(u64::from(done)),
+                // The page is tried again by the next run, and this one does not go past it.
+                Err(error) => return failed(error, "an account's credit could not be dated", failures),
+            }
+        }
+        swept.dated = swept.dated.saturating_add(dated);
+        job = match store.reach_back_done(&now, &page, dated, at).await {
+            Ok(next) => next,
+            Err(error) => return failed(error, "how far the dating is could not be noted", failures),
+        };
+    }
+}
+
+fn failed(error: Error, what: &'static str, failures: &mut Vec<Error>) {
+    tracing::error!(%error, "{what}");
+    failures.push(error);
 }
 
 async fn sweep(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {

@@ -1,15 +1,18 @@
-//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why.
+//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why; `GET /v1/customers`: all of them.
+
+mod customers;
 
 use edge::{Access, Call, CustomerView, EntryView, Limit, Problem, Reply, Routes, TopupView};
 use http::Method;
 use jiff::Timestamp;
-use ledger::{EntryType, Label, Role};
+use ledger::{EntryType, Label, LotId, Role};
 use serde::Deserialize;
 use store::{CustomerRecord, EntriesFilter, Page, Store};
 
 /// What this function answers.
 pub fn routes() -> Routes {
     Routes::new()
+        .on(Method::GET, "/v1/customers", Access::Admin, customers::list)
         .on(Method::GET, "/v1/customers/{customer}", Access::All, customer)
         .on(Method::GET, "/v1/customers/{customer}/entries", Access::All, entries)
         .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
@@ -17,7 +20,9 @@ pub fn routes() -> Routes {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+struct CustomerQuery {
+    as_of: Option<Timestamp>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +33,7 @@ struct EntriesQuery {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     order: Option<Label>,
+    lot: Option<LotId>,
     #[serde(default)]
     limit: Limit,
     cursor: Option<String>,
@@ -43,20 +49,32 @@ struct TopupsQuery {
 
 async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
-    let Nothing {} = call.query()?;
+    let CustomerQuery { as_of } = call.query()?;
+    if as_of.is_some_and(|as_of| as_of > call.at) {
+        return Err(Problem::invalid("as_of", "must not be in the future"));
+    }
 
     let (record, settings) = tokio::try_join!(store.customer(&customer), store.settings())?;
 
     let record =
         record.or_else(|| nobody(&call, CustomerRecord::default)).ok_or_else(Problem::customer_not_found)?;
-    Reply::ok(&CustomerView::new(customer, record, settings, call.who.role(), call.at)?)
+    let Some(as_of) = as_of else {
+        return Reply::ok(&CustomerView::new(customer, record, settings, call.who.role(), call.at)?);
+    };
+    let accounts = store.accounts_as_of(&record.accounts, as_of).await?;
+    let record = CustomerRecord { accounts, ..record };
+    Reply::ok(&CustomerView::new(customer, record, settings, call.who.role(), as_of)?.as_of(as_of))
 }
 
 async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
-    let EntriesQuery { currency, kind, from, to, order, limit, cursor } = call.query()?;
+    let EntriesQuery { currency, kind, from, to, order, lot, limit, cursor } = call.query()?;
     let currency = Call::currency("currency", currency.as_deref())?;
-    let filter = EntriesFilter { currency, kind, from, to, order };
+    if lot.is_some_and(|lot| currency.is_some_and(|currency| currency != lot.currency)) {
+        return Err(Problem::invalid("lot", "must be of the currency that is asked for"));
+    }
+    let currency = currency.or(lot.map(|lot| lot.currency));
+    let filter = EntriesFilter { currency, kind, from, to, order, lot: lot.map(|lot| lot.lot) };
 
     let page = store.entries(&customer, &filter, Call::cursor(cursor.as_deref())?, limit.get()).await?;
 

@@ -5,7 +5,7 @@ use ledger::{CustomerId, GroupId, Label, Language, Object, Overrides};
 use serde::{Deserialize, Serialize};
 use store::{Profile, Store};
 
-use crate::PageQuery;
+use crate::{Nothing, PageQuery};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,4 +50,13 @@ pub(crate) async fn changes(store: Store, call: Call) -> Result<Reply, Problem> 
     let page = store.profile_changes(&customer, Call::cursor(cursor.as_deref())?, limit.get()).await?;
 
     Reply::page(&page.data, page.next.as_ref())
+}
+
+pub(crate) async fn erase(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+    let Nothing {} = call.query()?;
+
+    let found = store.erase(&customer, call.edit()?).await?;
+
+    if found { Ok(Reply::done()) } else { Err(Problem::customer_not_found()) }
 }

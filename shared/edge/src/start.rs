@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, env, sync::Arc, time::Duration};
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::{dynamodb, eventbridge::EventBridgeEvent, streams::DynamoDbEventResponse};
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -10,8 +10,9 @@ use lambda_http::{Body, LambdaEvent, RequestExt, lambda_runtime, service_fn};
 use ledger::Hash;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
+use serde_dynamo::AttributeValue;
 use serde_json::Value;
-use store::{Connection, Store};
+use store::{ChangedItem, Connection, Store};
 
 use crate::{Gate, Oidc, Routes, Service};
 
@@ -76,6 +77,54 @@ where
         handler(store.clone(), event).await.map_err(Into::into)
     }))
     .await
+}
+
+/// Handles batches of the table's stream until Lambda ends the process. The handler answers those records that failed:
+/// Lambda sends them, and what follows them, again.
+///
+/// # Errors
+/// When the environment lacks something, or Lambda's own interface fails.
+pub async fn stream<F, A>(handler: F) -> Result<(), StartError>
+where
+    F: Fn(Store, Vec<StreamRecord>) -> A,
+    A: Future<Output = Vec<StreamRecord>>,
+{
+    lambda_http::tracing::init_default_subscriber();
+    let store = Store::connect(Connection::from_environment()?);
+    let (handler, store) = (&handler, &store);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<dynamodb::Event>| async move {
+        let records = event.payload.records.iter().map(StreamRecord::read);
+        let failed = handler(store.clone(), records.collect::<Result<_, _>>()?).await;
+        let mut response = DynamoDbEventResponse::default();
+        response.set_failures(failed.into_iter().map(|record| record.sequence_number));
+        Ok::<_, StartError>(response)
+    }))
+    .await
+}
+
+/// One change of the table, as its stream tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRecord {
+    /// What it is about.
+    pub changed: ChangedItem,
+    /// Its place in the stream.
+    pub sequence_number: String,
+}
+
+impl StreamRecord {
+    /// As DynamoDB sends it.
+    ///
+    /// # Errors
+    /// When the record has no key or no place.
+    pub fn read(record: &dynamodb::EventRecord) -> Result<Self, StartError> {
+        let key = |name| match record.change.keys.get(name) {
+            Some(AttributeValue::S(text)) => Ok(text.as_str()),
+            _ => Err("the record has no key"),
+        };
+        let changed = ChangedItem::of(key("pk")?, key("sk")?, record.event_name == "INSERT");
+        let sequence_number = record.change.sequence_number.clone().ok_or("the record has no place")?;
+        Ok(Self { changed, sequence_number })
+    }
 }
 
 /// A scheduled event.

@@ -10,7 +10,7 @@ use ledger::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::{CustomerRecord, Profile, Settings};
+use store::{CustomerRecord, Listed, Profile, Settings};
 
 use crate::Problem;
 
@@ -259,6 +259,9 @@ pub struct CustomerView {
     group: Option<GroupId>,
     frozen: bool,
     accounts: Vec<CustomerAccountView>,
+    /// The moment that the accounts are of, if it is past.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<Timestamp>,
     /// For staff alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyView>,
@@ -270,7 +273,9 @@ pub struct CustomerView {
 struct CustomerAccountView {
     #[serde(flatten)]
     balances: AccountView,
-    pending_topups: Money,
+    /// Absent of a past moment: entries do not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_topups: Option<Money>,
     lots: Vec<LotView>,
     expiring: Vec<ExpiringView>,
     lifetime: LifetimeView,
@@ -332,9 +337,45 @@ impl CustomerView {
             group,
             frozen,
             accounts,
+            as_of: None,
             policy: staff.then(|| PolicyView::new(&levels)).transpose()?,
             version: staff.then_some(version),
         })
+    }
+
+    /// The same, of accounts as they were at this moment.
+    #[must_use]
+    pub fn as_of(self, moment: Timestamp) -> Self {
+        let past = |account| CustomerAccountView { pending_topups: None, ..account };
+        let accounts = self.accounts.into_iter().map(past).collect();
+        Self { accounts, as_of: Some(moment), ..self }
+    }
+}
+
+/// One customer in a list over all of them.
+#[derive(Debug, Serialize)]
+pub struct ListedView {
+    customer: CustomerId,
+    name: Option<Label>,
+    email: Option<Label>,
+    group: Option<GroupId>,
+    frozen: bool,
+    account: AccountView,
+    lifetime: LifetimeView,
+}
+
+impl ListedView {
+    /// As of this moment.
+    ///
+    /// # Errors
+    /// When a sum does not fit.
+    pub fn new(listed: Listed, settings: &Settings, now: Timestamp) -> Result<Self, Problem> {
+        let Listed { customer, profile, account } = listed;
+        let policy = settings.levels(profile.as_ref())?.policy();
+        let Profile { name, email, group, frozen, .. } = profile.unwrap_or_default();
+        let lifetime = LifetimeView::from(account.lifetime);
+        let account = AccountView::now(&account, &policy, now)?;
+        Ok(Self { customer, name, email, group, frozen, account, lifetime })
     }
 }
 
@@ -350,6 +391,18 @@ impl CustomerAccountView {
         };
         let expiring =
             account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
+        Ok(Self {
+            balances: AccountView::now(account, policy, now)?,
+            pending_topups: Some(account.pending),
+            lots: account.lots.iter().map(lot).collect(),
+            expiring: expiring.collect(),
+            lifetime: LifetimeView::from(account.lifetime),
+        })
+    }
+}
+
+impl From<Lifetime> for LifetimeView {
+    fn from(lifetime: Lifetime) -> Self {
         let Lifetime {
             granted,
             topped_up,
@@ -360,23 +413,7 @@ impl CustomerAccountView {
             debited,
             by_admin,
             by_customer,
-        } = account.lifetime;
-        Ok(Self {
-            balances: AccountView::now(account, policy, now)?,
-            pending_topups: account.pending,
-            lots: account.lots.iter().map(lot).collect(),
-            expiring: expiring.collect(),
-            lifetime: LifetimeView {
-                granted,
-                topped_up,
-                redeemed,
-                refunded,
-                withdrawn,
-                expired,
-                debited,
-                by_admin,
-                by_customer,
-            },
-        })
+        } = lifetime;
+        Self { granted, topped_up, redeemed, refunded, withdrawn, expired, debited, by_admin, by_customer }
     }
 }

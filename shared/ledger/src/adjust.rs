@@ -153,11 +153,14 @@ pub fn change_expiry(
 }
 
 /// Gives every open lot that has no date the one that it would have had under this policy, and all of them one entry;
-/// `None` where none lacks one. A lot that is said never to expire keeps that.
+/// `None` where none lacks one, or [`Policy::apply_to_existing`] is off. A lot that is said never to expire keeps that.
 ///
 /// # Errors
 /// [`OutOfRange`] when a number does not fit.
 pub fn reach_back(account: &Account, policy: &Policy, at: Timestamp) -> Result<Option<Change>, OutOfRange> {
+    if !policy.apply_to_existing {
+        return Ok(None);
+    }
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
     let mut dated = Vec::new();

@@ -121,6 +121,11 @@ impl Actor {
         Self { role: Role::System, id: "expire-on-schedule".to_owned() }
     }
 
+    /// The settings themselves, where their expiry reaches back.
+    pub fn reaching_back() -> Self {
+        Self { role: Role::System, id: "apply_to_existing".to_owned() }
+    }
+
     /// The settings themselves, where they approve a top-up.
     pub fn policy() -> Self {
         Self { role: Role::System, id: "topup_approval".to_owned() }

@@ -136,6 +136,8 @@ settings! {
         withdrawable: Vec<Category> = vec![Category::Paid, Category::Refund],
         /// Days from the day of the credit after which it expires; `None` is never.
         expiry_days: Option<ExpiryDays> = None,
+        /// Whether credit of before `expiry_days` was set gets the date that it would have had.
+        apply_to_existing: bool = false,
         /// Whether nothing expires, whatever date it has.
         expiry_exempt: bool = false,
         /// Days that a refund gives to credit that expired meanwhile, from the refund on.

@@ -15,7 +15,7 @@ use crate::{
     Error, Store,
     documents::{decode_profile, decode_settings},
     items::{
-        Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
+        ERASED, Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
         encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
@@ -376,11 +376,40 @@ impl Store {
                         Ok(Step::Write(Write { items, token }, None))
                     }
                     Sweep::Due(change) => {
-                        let (write, entry) = self.booked(&read, *change, at, KeyDigest::of_expiry)?;
+                        let (write, entry) = self.booked(&read, *change, Actor::schedule(), at, KeyDigest::of_expiry)?;
                         booked = Some(entry.clone());
                         Ok(Step::Write(write, Some(entry)))
                     }
                 }
+            })
+            .await;
+        settled.map_err(|Failure(error)| error)
+    }
+
+    /// Gives an account's lots the dates that they would have had, where its policy says so. Answers whether any had none.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn reach_back(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut dated: Option<Hash> = None;
+        let settled: Result<bool, Failure> = self
+            .until_settled(Wanted::account(customer, Some(currency)), |read| {
+                if dated == Some(read.stored.account.hash) {
+                    // An earlier try of ours was stored, and only its answer was lost.
+                    return Ok(Step::Done(true));
+                }
+                let Some(change) = ledger::reach_back(&read.stored.account, &read.policy, at)? else {
+                    return Ok(Step::Done(false));
+                };
+                let by = Actor::reaching_back();
+                let (write, entry) = self.booked(&read, change, by, at, KeyDigest::of_reaching_back)?;
+                dated = Some(entry.hash);
+                Ok(Step::Write(write, true))
             })
             .await;
         settled.map_err(|Failure(error)| error)
@@ -391,11 +420,12 @@ impl Store {
         &self,
         read: &Read,
         change: Change,
+        by: Actor,
         at: Timestamp,
         digest: impl Fn(EntryId) -> KeyDigest,
     ) -> Result<(Write, Entry), Failure> {
         let at = at.max(read.stored.account.at);
-        let seal = read.seal(Actor::schedule(), at, salt("", Hash::ZERO));
+        let seal = read.seal(by, at, salt("", Hash::ZERO));
         let (account, entry, content) = change.seal(&read.policy, seal)?;
         let digest = digest(entry.id());
         let items = vec![
@@ -678,7 +708,10 @@ impl<'a> Entering<'a> {
     fn replay(&self, read: &Read) -> Result<Option<Committed>, Error> {
         match &read.recorded {
             None => Ok(None),
-            Some(Recorded::Entry(entry, fingerprint)) if *fingerprint == self.command.fingerprint => {
+            // What was asked for is forgotten with an entry's free texts: its digest would tell whoever guesses them.
+            Some(Recorded::Entry(entry, fingerprint))
+                if *fingerprint == self.command.fingerprint || *fingerprint == ERASED =>
+            {
                 let replayed = self.attempted != Some(entry.hash);
                 Ok(Some(Committed { entry: (**entry).clone(), replayed }))
             }
@@ -729,7 +762,7 @@ impl From<OutOfRange> for Failure {
     }
 }
 
-/// Puts an item of the same document over one, to file it elsewhere.
+/// Puts an item in the place of the one whose document is this, to file it elsewhere.
 fn put_same(table: &str, item: Item) -> Result<TransactWriteItem, Error> {
     let document = item.get("t").cloned().ok_or_else(|| Error::Refused("it has no document".to_owned()))?;
     let put = Put::builder().table_name(table).set_item(Some(item));

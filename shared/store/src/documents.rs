@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use ledger::{Actor, CustomerId, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Role};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     Error, Page, Store,
     commit::transact,
-    items::{Fields, GROUP, Item, Key, NAMES, bytes, number, text},
+    items::{Fields, GROUP, Item, Key, bytes, name_place, number, text},
 };
 
 /// Tries of a document's write that names no version, against others who write at once.
@@ -95,6 +95,15 @@ pub struct Changed {
     pub new: Option<Value>,
 }
 
+impl DocumentChange {
+    /// The line that a customer's personal data was erased; what it was is gone with it.
+    pub(crate) fn erasure(version: u64, edit: Edit<'_>) -> Self {
+        let erased = Changed { old: None, new: Some(Value::String("erased".to_owned())) };
+        let changes = BTreeMap::from([("personal_data".to_owned(), erased)]);
+        Self { version, at: edit.at, actor: edit.actor.clone(), group: None, changes }
+    }
+}
+
 /// The version of the last change on the page before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangesCursor(u64);
@@ -142,7 +151,7 @@ impl Store {
     /// [`Error::VersionMismatch`]; [`Error::Conflict`] when others kept writing; [`Error::TooLarge`].
     pub async fn put_settings(&self, policy: &Policy, edit: Edit<'_>) -> Result<Settings, Error> {
         let settings = self
-            .edit_settings(edit, |settings| {
+            .edit_settings(edit, policy.apply_to_existing, |settings| {
                 let changes = differences(&json(&settings.policy)?, &json(policy)?);
                 settings.policy.clone_from(policy);
                 Ok((None, changes))
@@ -158,7 +167,8 @@ impl Store {
     /// As [`Store::put_settings`].
     pub async fn put_group(&self, id: &GroupId, group: &Group, edit: Edit<'_>) -> Result<Settings, Error> {
         let document = encode(group)?;
-        self.edit_settings(edit, |settings| {
+        let reaches_back = group.policy.apply_to_existing == Some(true);
+        self.edit_settings(edit, reaches_back, |settings| {
             let before = settings.group(id)?.unwrap_or_default();
             settings.groups.insert(id.to_string(), document.clone());
             if settings.groups.len() > MAX_GROUPS {
@@ -172,6 +182,7 @@ impl Store {
     async fn edit_settings(
         &self,
         edit: Edit<'_>,
+        reaches_back: bool,
         change: impl Fn(&mut Settings) -> Result<(Option<GroupId>, BTreeMap<String, Changed>), Error>,
     ) -> Result<Settings, Error> {
         for _ in 0..MAX_TRIES {
@@ -187,8 +198,9 @@ impl Store {
                 group,
                 changes,
             };
-            let item = encode_settings(&settings)?;
-            if self.write_edit(item, current, Key::settings_change(settings.version), &change).await? {
+            let key = Key::settings_change(settings.version);
+            let beside = self.reach_back_from(&key, edit.at, reaches_back)?;
+            if self.write_edit(encode_settings(&settings)?, current, key, &change, beside).await? {
                 return Ok(settings);
             }
         }
@@ -224,7 +236,10 @@ impl Store {
                 changes,
             };
             let key = Key::profile_change(customer, profile.version);
-            if self.write_edit(encode_profile(customer, &profile)?, before.version, key, &change).await? {
+            let reaches_back = profile.policy.apply_to_existing == Some(true);
+            let beside = self.reach_back_from(&key, edit.at, reaches_back)?;
+            let item = encode_profile(customer, &profile)?;
+            if self.write_edit(item, before.version, key, &change, beside).await? {
                 return Ok(profile);
             }
         }
@@ -239,13 +254,15 @@ impl Store {
         self.get(Key::profile(customer)).await?.map(|item| decode_profile(&item)).transpose()
     }
 
-    /// Writes a document over this version of it, and its change, in one transaction; false when it is not that version.
-    async fn write_edit(
+    /// Writes a document over this version of it, its change, and what goes beside, in one transaction; false when it is
+    /// not that version.
+    pub(crate) async fn write_edit(
         &self,
         item: Item,
         current: u64,
         key: Key,
         change: &DocumentChange,
+        beside: Vec<TransactWriteItem>,
     ) -> Result<bool, Error> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = if current == 0 {
@@ -258,7 +275,9 @@ impl Store {
         let mut line = key.to_item();
         line.extend([number("v", 1_u8), text("doc", &encode(change)?)]);
         let line = Put::builder().table_name(&self.table).set_item(Some(line));
-        self.write_documents(vec![transact(put)?, transact(line)?]).await
+        let mut items = vec![transact(put)?, transact(line)?];
+        items.extend(beside);
+        self.write_documents(items).await
     }
 
     /// What was changed in the settings, the groups' among them; the last change first.
@@ -340,7 +359,7 @@ impl Store {
         self.put_document(item).await
     }
 
-    async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
+    pub(crate) async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
         let get =
             self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(true);
         Ok(get.send().await.map_err(Error::from_sdk)?.item)
@@ -386,11 +405,11 @@ impl Settings {
     ///
     /// # Errors
     /// When the group's document cannot be read.
-    pub fn levels(self, profile: Option<&Profile>) -> Result<Levels, Error> {
+    pub fn levels(&self, profile: Option<&Profile>) -> Result<Levels, Error> {
         let group = profile.and_then(|profile| profile.group.as_ref());
         let group = group.map(|group| self.group(group)).transpose()?.flatten().unwrap_or_default();
         Ok(Levels {
-            store: self.policy,
+            store: self.policy.clone(),
             group: group.policy,
             customer: profile.map(|profile| profile.policy.clone()).unwrap_or_default(),
             frozen: profile.is_some_and(|profile| profile.frozen),
@@ -426,7 +445,7 @@ fn json(document: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(document).map_err(|error| Error::Refused(error.to_string()))
 }
 
-fn encode(document: &impl Serialize) -> Result<String, Error> {
+pub(crate) fn encode(document: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(document).map_err(|error| Error::Refused(error.to_string()))
 }
 
@@ -487,23 +506,15 @@ pub(crate) fn encode_profile(customer: &CustomerId, profile: &Profile) -> Result
     if profile.frozen {
         item.extend([("frozen".to_owned(), AttributeValue::Bool(true))]);
     }
-    if let Some(name) = &profile.name {
-        let place = format!("{}#{customer}", folded(name.as_str()));
-        item.extend([text("name", name.as_str()), text("cq", NAMES), text("ck", &place)]);
-    }
+    item.extend(profile.name.as_ref().map(|name| text("name", name.as_str())));
     if let Some(group) = &profile.group {
         item.extend([
             text("group", group.as_str()),
             text("wq", &format!("{GROUP}#{group}")),
-            text("wk", customer.as_str()),
+            text("wk", &name_place(customer, profile.name.as_ref().map(Label::as_str))),
         ]);
     }
     Ok(item)
-}
-
-/// A name as lists order it and prefixes find it: in lower case.
-pub(crate) fn folded(name: &str) -> String {
-    name.to_lowercase()
 }
 
 pub(crate) fn decode_profile(item: &Item) -> Result<Profile, Error> {

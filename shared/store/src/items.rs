@@ -2,15 +2,21 @@
 //!
 //! | item | pk | sk | indexed |
 //! | --- | --- | --- | --- |
-//! | customer's document | `C#customer` | `A` | `work`: `GROUP#group`, the customer; `customers`: `NAME`, its name |
+//! | customer's document | `C#customer` | `A` | `work`: `GROUP#group`, the customer |
 //! | change of it | `C#customer` | `P#version` | |
-//! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound |
+//! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound; `lists`: `ACCOUNT#shard`, the customer |
 //! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
 //! | refunds of a redemption | `C#customer` | `R#USD-12` | |
 //! | settings, the groups' among them | `STORE` | `SETTINGS` | |
 //! | change of them | `STORE` | `CHANGE#version` | |
 //! | API key | `KEY#id` | `KEY` | |
+//! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
+//! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
+//! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
+//!
+//! What a list says follows from the customer's own items, and is written once those are: it may be behind, and is not
+//! what anything is decided by.
 //!
 //! Amounts are stored as counts of smallest units, moments as milliseconds since 1970.
 
@@ -39,8 +45,14 @@ pub const SHARDS: u8 = 16;
 pub(crate) const PENDING: &str = "TOPUP";
 /// The index partition of a group's members, with the group.
 pub(crate) const GROUP: &str = "GROUP";
-/// The index partition of customers by name.
+/// The index of what is listed over all customers.
+pub(crate) const LISTS: &str = "lists";
+/// The index partition of customers by name, and the sort key of their items in it.
 pub(crate) const NAMES: &str = "NAME";
+/// The prefix of the partitions of what is listed.
+const LISTED: &str = "LIST#";
+/// Parts of each list by balance: it changes with every entry.
+pub(crate) const BALANCE_SHARDS: u8 = 4;
 /// The index of work to do: what expires next, which top-ups wait.
 pub(crate) const WORK: &str = "work";
 /// The index of an account's entries by number and of a customer's top-ups by time.
@@ -95,6 +107,20 @@ impl Key {
         Self { pk: partition(customer), sk: format!("P#{version:020}") }
     }
 
+    /// Of a customer in the list by name.
+    pub(crate) fn listed_name(customer: &CustomerId) -> Self {
+        Self { pk: format!("{LISTED}{customer}"), sk: NAMES.to_owned() }
+    }
+
+    /// Of an account in the list by balance.
+    pub(crate) fn listed_balance(customer: &CustomerId, currency: Currency) -> Self {
+        Self { pk: format!("{LISTED}{customer}"), sk: currency.to_string() }
+    }
+
+    pub(crate) fn reach_back() -> Self {
+        Self { pk: "JOB#REACH_BACK".to_owned(), sk: "JOB".to_owned() }
+    }
+
     pub(crate) fn api_key(id: &str) -> Self {
         Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
     }
@@ -128,6 +154,11 @@ impl KeyDigest {
     /// reopens can expire again.
     pub(crate) fn of_expiry(entry: EntryId) -> Self {
         Self::domain("expire", &entry.to_string())
+    }
+
+    /// Of the entry that dates lots of before an expiry was set.
+    pub(crate) fn of_reaching_back(entry: EntryId) -> Self {
+        Self::domain("reach_back", &entry.to_string())
     }
 
     /// Of the entry that credits a top-up at once, where the request stands under the client's key.
@@ -229,6 +260,9 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         bytes("lots", packed),
         number("pend", minor(account.pending)?),
         ("life".to_owned(), AttributeValue::L(lifetime.collect::<Result<_, Error>>()?)),
+        // Both stay as they are for ever, so that the index costs nothing but at the first entry.
+        text("lq", &account_partition(shard(&account.customer, SHARDS))),
+        text("lk", account.customer.as_str()),
     ]);
     // Most accounts have neither, and pay for each byte at every change.
     if !holds.is_empty() {
@@ -239,7 +273,7 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         item.extend([number("debt", minor(account.debt)?)]);
     }
     if let Some(bound) = account.expiry_bound {
-        item.extend([text("wq", &expiry_shard(&account.customer)), text("wk", &moment(bound))]);
+        item.extend([text("wq", &expiry_partition(shard(&account.customer, SHARDS))), text("wk", &moment(bound))]);
     }
     Ok(item)
 }
@@ -352,6 +386,9 @@ pub(crate) fn decode_refunds(item: &Item, currency: Currency) -> Result<Money, E
     fields.expect_format()?;
     Ok(Money::from_minor(fields.number("refunded")?, currency))
 }
+
+/// The fingerprint of an entry whose free texts were erased.
+pub(crate) const ERASED: Hash = Hash([0xff; 32]);
 
 /// What stands under an idempotency key.
 #[derive(Clone, Debug)]
@@ -524,16 +561,68 @@ pub(crate) fn moment(at: Timestamp) -> String {
     format!("{:015}", at.as_millisecond().max(0))
 }
 
-/// The part of the expiry index that this customer's accounts are in.
-fn expiry_shard(customer: &CustomerId) -> String {
+/// The part of an index of so many parts that this customer's items are in.
+fn shard(customer: &CustomerId, shards: u8) -> u8 {
     let digest: [u8; 32] = Sha256::digest(customer.as_str()).into();
     let [first, ..] = digest;
-    expiry_partition(first.checked_rem(SHARDS).unwrap_or(0))
+    first.checked_rem(shards).unwrap_or(0)
 }
 
 /// The index partition of one part of the expiry index.
 pub(crate) fn expiry_partition(shard: u8) -> String {
     format!("EXPIRY#{shard:02}")
+}
+
+/// The index partition of one part of all accounts.
+pub(crate) fn account_partition(shard: u8) -> String {
+    format!("ACCOUNT#{shard:02}")
+}
+
+/// The index partition of one part of a currency's list by balance.
+pub(crate) fn balance_partition(currency: Currency, shard: u8) -> String {
+    format!("BALANCE#{currency}#{shard:02}")
+}
+
+/// A customer's item in the list by name.
+pub(crate) fn encode_listed_name(customer: &CustomerId, name: Option<&str>, revision: u64) -> Item {
+    let mut item = Key::listed_name(customer).to_item();
+    let place = name_place(customer, name);
+    item.extend([number("v", FORMAT), number("rev", revision), text("lq", NAMES), text("lk", &place)]);
+    item
+}
+
+/// A name as lists order it and prefixes find it: in lower case.
+pub(crate) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// A customer's place among names. Who has none stands under the id. No name holds a line end, which is before all else.
+pub(crate) fn name_place(customer: &CustomerId, name: Option<&str>) -> String {
+    format!("{}\n{customer}", folded(name.unwrap_or(customer.as_str())))
+}
+
+/// An account's item in the list by balance.
+pub(crate) fn encode_listed_balance(stored: &Stored) -> Result<Item, Error> {
+    let Stored { account, revision } = stored;
+    let Account { customer, currency, .. } = account;
+    let key = Key::listed_balance(customer, *currency);
+    let balance = account.balance().and_then(Money::minor);
+    let balance = balance.map_err(|_| corrupt(&key, "an amount is out of range"))?;
+    let mut item = key.to_item();
+    let place = format!("{}\n{customer}", balance_place(balance));
+    let partition = balance_partition(*currency, shard(customer, BALANCE_SHARDS));
+    item.extend([
+        number("v", FORMAT),
+        number("rev", revision),
+        text("lq", &partition),
+        text("lk", &place),
+    ]);
+    Ok(item)
+}
+
+/// A balance in smallest units as text whose order is that of balances, below zero too.
+pub(crate) fn balance_place(minor: i64) -> String {
+    format!("{:020}", minor.cast_unsigned() ^ (1 << 63))
 }
 
 fn category_code(category: Category) -> u8 {

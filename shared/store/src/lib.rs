@@ -3,14 +3,17 @@
 //! One customer's credit in one currency is one item that holds its open lots; a change is one transaction that puts
 //! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
-//! deleted, nothing is written outside a transaction, no table is scanned.
+//! deleted, but for free texts that are erased; nothing but lists is written outside a transaction; no table is scanned.
 
 mod client;
 mod commit;
 mod documents;
+mod erase;
 mod error;
 mod items;
+mod lists;
 mod queries;
+mod reach_back;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +21,9 @@ pub use client::{Connection, Store};
 pub use commit::{Approved, Command, Committed, Requested};
 pub use documents::{ApiKey, Changed, ChangesCursor, DocumentChange, Edit, Group, Profile, Settings};
 pub use error::Error;
+pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,
     TopupsCursor,
 };
+pub use reach_back::ReachBack;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use jiff::Timestamp;
-use ledger::{Account, Currency, CustomerId, Entry, EntryId, EntryType, Label, Topup, TopupStatus};
+use ledger::{
+    Account, Currency, CustomerId, Entry, EntryId, EntryType, Label, LotNumber, Replay, Topup, TopupStatus,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +26,8 @@ pub const MAX_PAGE: usize = 200;
 const MAX_LOOKED_AT: usize = 2_000;
 /// Longest place in a list of top-ups, in bytes: a time, a digest and a customer.
 const MAX_PLACE: usize = 200;
+/// Largest number of an entry that its place in the index can tell.
+const MAX_NUMBER: u64 = 999_999_999_999;
 /// Keys that one batch read may name.
 const MAX_BATCH: usize = 100;
 
@@ -64,11 +68,19 @@ pub struct EntriesFilter {
     pub to: Option<Timestamp>,
     /// Of this order alone.
     pub order: Option<Label>,
+    /// What this lot of the currency came from, and what went into it, took of it or moved it.
+    pub lot: Option<LotNumber>,
 }
 
 impl EntriesFilter {
     fn admits(&self, entry: &Entry) -> bool {
-        self.kind.is_none_or(|kind| entry.kind == kind)
+        let of_lot = |lot: LotNumber| {
+            entry.number == lot.entry
+                || entry.lot == Some(lot)
+                || entry.allocations.iter().any(|part| part.lot == lot)
+        };
+        self.lot.is_none_or(of_lot)
+            && self.kind.is_none_or(|kind| entry.kind == kind)
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
             && self
@@ -202,8 +214,10 @@ impl Store {
             };
             lane.below = Some(entry.number);
             looked_at = looked_at.saturating_add(1);
-            if filter.from.is_some_and(|from| entry.at < from) {
-                // Times never go back within an account: all that follow are older still.
+            let too_old = filter.from.is_some_and(|from| entry.at < from)
+                || filter.lot.is_some_and(|lot| entry.number < lot.entry);
+            if too_old {
+                // Times and numbers never go back within an account: all that follow are older still.
                 lane.read.clear();
                 lane.drained = true;
             } else if filter.admits(&entry) {
@@ -218,6 +232,50 @@ impl Store {
         // A lane that nothing was taken from yet goes on from its top, which is above every number.
         let next: BTreeMap<_, _> = open.map(|lane| (lane.currency, lane.below.unwrap_or(u64::MAX))).collect();
         Ok(Some(Page { data, next: (!next.is_empty()).then_some(EntriesCursor(next)) }))
+    }
+
+    /// A customer's accounts as they were at this moment: rebuilt from their entries, each of which is held against those
+    /// before it. What waited as top-ups then is not told by entries, and so zero.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when an entry does not follow from those before it.
+    pub async fn accounts_as_of(&self, accounts: &[Account], at: Timestamp) -> Result<Vec<Account>, Error> {
+        let mut then = Vec::new();
+        for account in accounts {
+            let account = self.replayed(account, at).await?;
+            if account.number > 0 {
+                then.push(account);
+            }
+        }
+        Ok(then)
+    }
+
+    async fn replayed(&self, account: &Account, at: Timestamp) -> Result<Account, Error> {
+        let Account { customer, currency, .. } = account;
+        let query = self
+            .query("pk = :pk AND n BETWEEN :first AND :last")
+            .index_name(BY_NUMBER)
+            .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
+            .expression_attribute_values(":first", AttributeValue::S(entry_number(*currency, 1)))
+            .expression_attribute_values(":last", AttributeValue::S(entry_number(*currency, MAX_NUMBER)))
+            .consistent_read(true);
+        let mut replay = Replay::new(customer.clone(), *currency);
+        let mut start = None;
+        loop {
+            let answer =
+                query.clone().set_exclusive_start_key(start).send().await.map_err(Error::from_sdk)?;
+            for item in answer.items.unwrap_or_default() {
+                let entry = decode_entry(&item)?;
+                if entry.at > at {
+                    return Ok(replay.into_account());
+                }
+                replay.apply(&entry).map_err(|drift| Fields(&item).corrupt(&drift.to_string()))?;
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(replay.into_account());
+            }
+        }
     }
 
     /// One entry by its number.
@@ -370,7 +428,7 @@ impl Store {
         below: Option<u64>,
         limit: usize,
     ) -> Result<(Vec<Entry>, bool), Error> {
-        let last = below.unwrap_or(u64::MAX).saturating_sub(1).min(999_999_999_999);
+        let last = below.unwrap_or(u64::MAX).saturating_sub(1).min(MAX_NUMBER);
         if last == 0 {
             return Ok((Vec::new(), true));
         }
@@ -414,7 +472,7 @@ impl Store {
     }
 
     /// These items in this order; those that are gone are left out.
-    async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, Error> {
+    pub(crate) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, Error> {
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(MAX_BATCH) {
             found.extend(self.batch_get(batch.to_vec()).await?);

@@ -336,11 +336,12 @@ fn check_reach_back(lots: &[(&str, Option<LotExpiry>)], settings: &str, expected
 
 #[test]
 fn reaching_back_gives_open_lots_the_date_that_they_would_have_had() {
-    let fifteen = r#"{"expiry_days": 15}"#;
+    let fifteen = r#"{"expiry_days": 15, "apply_to_existing": true}"#;
     let ours = Some(EndOf("2026-02-20".parse().unwrap()));
     let seventeenth = Some("2026-01-17T00:00:00Z");
     check_reach_back(&[], fifteen, &[]);
-    check_reach_back(&[("25", None)], "{}", &[None]);
+    check_reach_back(&[("25", None)], r#"{"apply_to_existing": true}"#, &[None]);
+    check_reach_back(&[("25", None)], r#"{"expiry_days": 15}"#, &[None]);
     check_reach_back(&[("25", None)], fifteen, &[seventeenth]);
     check_reach_back(&[("25", None), ("5", None)], fifteen, &[seventeenth, Some("2026-01-18T00:00:00Z")]);
     // A date of its own stays, and so does the word that there is none.
@@ -350,8 +351,8 @@ fn reaching_back_gives_open_lots_the_date_that_they_would_have_had() {
         &[Some("2026-02-21T00:00:00Z"), Some("2026-01-18T00:00:00Z")],
     );
     check_reach_back(&[("25", Some(Never))], fifteen, &[None]);
-    check_reach_back(&[("25", None)], r#"{"expiry_days": {"paid": 15}}"#, &[None]);
-    check_reach_back(&[("25", None)], r#"{"expiry_days": {"goodwill": 15}}"#, &[seventeenth]);
+    check_reach_back(&[("25", None)], r#"{"expiry_days": {"paid": 15}, "apply_to_existing": true}"#, &[None]);
+    check_reach_back(&[("25", None)], r#"{"expiry_days": {"goodwill": 15}, "apply_to_existing": true}"#, &[seventeenth]);
 }
 
 #[test]
@@ -360,7 +361,7 @@ fn reaching_back_expires_what_is_over_and_never_more_than_is_left() {
     let mut account = account(&[]);
     account = granted(&account, &policy("{}"), &goodwill("25"), day(1));
     (account, _) = redeemed(&account, &policy("{}"), "20", time("2026-02-01T00:00:00Z"));
-    let rules = policy(r#"{"expiry_days": 15}"#);
+    let rules = policy(r#"{"expiry_days": 15, "apply_to_existing": true}"#);
     let at = time("2026-02-25T00:00:00Z");
     let (account, _) = seal_by(&rules, reach_back(&account, &rules, at).unwrap().unwrap(), at);
     assert_eq!(account.available(&rules, at), Ok(usd("0")));
