@@ -84,6 +84,20 @@ impl Hold {
     pub fn amount(&self) -> Result<Money, OutOfRange> {
         self.parts.iter().try_fold(self.overdraft, |sum, (_, amount)| sum.plus(*amount))
     }
+
+    /// Where the first `amount` of it is taken from, the overdraft last.
+    pub(crate) fn first(&self, amount: Money) -> Result<Found, OutOfRange> {
+        let mut due = amount;
+        let mut parts = Vec::new();
+        for (lot, reserved) in &self.parts {
+            let taken = if *reserved < due { *reserved } else { due };
+            if taken.is_positive() {
+                due = due.minus(taken)?;
+                parts.push((*lot, taken));
+            }
+        }
+        Ok(Found { parts, overdraft: due })
+    }
 }
 
 /// Totals of an account since its first entry, none of them negative.
@@ -324,7 +338,7 @@ impl Account {
         Ok(settled)
     }
 
-    /// Puts a lot in its place.
+    /// Puts a lot in its place, if there is room, and makes the schedule look when it expires.
     ///
     /// # Errors
     /// [`Refusal::TooManyLots`].
@@ -335,10 +349,15 @@ impl Account {
         if let Some(expires_at) = lot.origin.expiry() {
             self.look_at(expires_at);
         }
+        self.put(lot);
+        Ok(())
+    }
+
+    /// Puts a lot where its age says, whatever room there is.
+    pub(crate) fn put(&mut self, lot: Lot) {
         let place =
             |other: &Lot| (other.origin.granted_at, other.number) < (lot.origin.granted_at, lot.number);
         self.lots.insert(self.lots.partition_point(place), lot);
-        Ok(())
     }
 
     /// Makes the schedule look at this account at this moment, if it would not look sooner.

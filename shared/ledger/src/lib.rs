@@ -14,6 +14,7 @@ mod policy;
 mod redeem;
 mod refund;
 mod refusal;
+mod replay;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use policy::{
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;
 pub use refusal::Refusal;
+pub use replay::{Drift, Replay};
 pub use resolve::{capture, release};
 pub use text::Object;
 pub use topup::{

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Account, Amount, Change, Entry, EntryType, Hold, Line, Money, Policy, Refusal, account::Found};
+use crate::{Account, Amount, Change, Entry, EntryType, Hold, Line, Money, Policy, Refusal};
 
 /// Spends what a hold reserves: `amount` of it, or all. The rest is free again at once.
 ///
@@ -26,22 +26,13 @@ pub fn capture(
         return Err(Refusal::ExceedsHold { held });
     }
 
-    let mut due = amount;
-    let mut parts = Vec::new();
-    for (lot, reserved) in hold.parts {
-        let taken = if reserved < due { reserved } else { due };
-        if taken.is_positive() {
-            due = due.minus(taken)?;
-            parts.push((lot, taken));
-        }
-    }
-    let found = Found { parts, overdraft: due };
+    let found = hold.first(amount)?;
     let allocations = account.take(&found)?;
     account.lifetime.redeemed = account.lifetime.redeemed.plus(amount)?;
     let line = Line {
         allocations,
         order: Some(hold.order),
-        overdraft: Some(due).filter(|overdraft| overdraft.is_positive()),
+        overdraft: Some(found.overdraft).filter(|overdraft| overdraft.is_positive()),
         held: Some(held),
         redemption: Some(hold.number),
         ..Line::new(EntryType::Capture, amount.negated())

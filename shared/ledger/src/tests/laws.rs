@@ -10,10 +10,10 @@ use super::{
     order, order_id, policy, sealing,
 };
 use crate::{
-    Account, Amount, Category, Change, Currency, Entry, EntryType, Grant, Hash, LotExpiry, LotNumber, Money,
-    NEVER, Order, Origin, Payment, PaymentMode, Policy, Refusal, Role, Sweep, Texts, Topup, TopupRequest,
-    Withdrawal, approve, cancel, capture, change_expiry, debit, expire, hold, quote, redeem, refund, reject,
-    release, request_topup, void_lot, withdraw,
+    Account, Amount, Category, Change, Currency, Entry, EntryType, Grant, Hash, Hold, LotExpiry, LotNumber,
+    Money, NEVER, Order, Origin, Payment, PaymentMode, Policy, Refusal, Replay, Role, Sweep, Texts, Topup,
+    TopupRequest, Withdrawal, approve, cancel, capture, change_expiry, debit, expire, hold, quote, redeem,
+    refund, reject, release, request_topup, void_lot, withdraw,
 };
 
 const MAX_STEPS: usize = 60;
@@ -21,10 +21,10 @@ const MAX_STEPS: usize = 60;
 const MAX_HOLD_HOURS: i64 = 30;
 
 /// An account under its rules, with all that is stored of it.
-struct Book {
+pub(super) struct Book {
     policy: Policy,
     account: Account,
-    entries: Vec<(Entry, String)>,
+    pub(super) entries: Vec<(Entry, String)>,
     holds: Vec<Entry>,
     /// Redemptions and captures, each with what was given back of it.
     spendings: Vec<(Entry, Money)>,
@@ -32,7 +32,7 @@ struct Book {
 }
 
 impl Book {
-    fn new(rules: &Rules) -> Self {
+    pub(super) fn new(rules: &Rules) -> Self {
         let account = Account::new("alice".parse().unwrap(), Currency::USD);
         Self {
             policy: policy(&settings(rules)),
@@ -44,7 +44,7 @@ impl Book {
         }
     }
 
-    fn attempt(&mut self, attempt: &Attempt, at: Timestamp) -> Answer {
+    pub(super) fn attempt(&mut self, attempt: &Attempt, at: Timestamp) -> Answer {
         let (account, policy) = (&self.account, &self.policy);
         let change = match attempt {
             Attempt::Grant { cents, category, life } => {
@@ -365,6 +365,16 @@ fn retold(entries: &[(Entry, String)]) -> (Vec<model::Lot>, i64) {
     (lots, debt)
 }
 
+/// The entries alone tell all but what waits and when to look again.
+fn check_replay(replayed: &Account, account: &Account, now: Timestamp) {
+    let live = |account: &Account| -> Vec<Hold> {
+        account.holds.iter().filter(|hold| hold.is_live(now)).cloned().collect()
+    };
+    let (pending, expiry_bound) = (Money::zero(Currency::USD), None);
+    let told = Account { holds: live(account), pending, expiry_bound, ..account.clone() };
+    assert_eq!(Account { holds: live(replayed), ..replayed.clone() }, told);
+}
+
 fn retold_lot(number: LotNumber, origin: &Origin, remaining: i64) -> model::Lot {
     model::Lot {
         granted: hour(origin.granted_at),
@@ -403,6 +413,7 @@ proptest! {
     #[test]
     fn any_history_keeps_the_laws(rules in rules(), steps in steps()) {
         let (mut book, mut model, mut now) = (Book::new(&rules), Model::new(rules), 0);
+        let mut replay = Replay::new("alice".parse().unwrap(), Currency::USD);
         let mut last_exempt = None;
         for (hours, attempt) in steps {
             now += hours;
@@ -421,7 +432,9 @@ proptest! {
             prop_assert_eq!(&written, &model.entries);
             if let [(entry, content)] = &book.entries[entries..] {
                 check_entry(&before, &book.policy, entry, content, &book.account);
+                prop_assert_eq!(replay.apply(entry), Ok(()), "{:?}", entry);
             }
+            check_replay(replay.account(), &book.account, moment(now));
             check_account(&book, &model, now);
             check_holds(&book, moment(now));
             check_bound(&book.account, &model, last_exempt, now);
@@ -432,7 +445,7 @@ proptest! {
     }
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
+pub(super) fn rules() -> impl Strategy<Value = Rules> {
     let sometimes = |values: std::ops::RangeInclusive<i64>| prop::option::weighted(0.3, values);
     let lasting = (sometimes(1..=3), 0..=2_i64, 12..=MAX_HOLD_HOURS, prop::bool::weighted(0.1));
     let spending = (any::<bool>(), sometimes(1..=100), sometimes(500..=3000), prop::option::of(0..=3000_i64));
@@ -466,7 +479,7 @@ fn rules() -> impl Strategy<Value = Rules> {
 }
 
 /// What is tried, each so many hours after the one before.
-fn steps() -> impl Strategy<Value = Vec<(i64, Attempt)>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<(i64, Attempt)>> {
     let life = prop_oneof![Just(Life::Unsaid), Just(Life::Forever), (-1..=48_i64).prop_map(Life::Hours)];
     let category = prop::sample::select(Category::ALL).prop_map(Category::word);
     let back = || prop_oneof![4 => 0..2_usize, 1 => 0..6_usize];
@@ -571,7 +584,7 @@ fn seconds(hours: i64) -> u32 {
     u32::try_from(hours * 3600).unwrap()
 }
 
-fn moment(hour: i64) -> Timestamp {
+pub(super) fn moment(hour: i64) -> Timestamp {
     day(1) + SignedDuration::from_hours(hour)
 }
 
