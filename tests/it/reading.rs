@@ -334,3 +334,94 @@ async fn entries_of_every_currency_are_read_page_by_page() {
         format!("/v1/customers/alice/entries?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
     world.shop().get(&path).await.expect(200, "");
 }
+
+#[tokio::test]
+async fn an_account_is_read_as_of_a_past_moment() {
+    let world = World::start().await;
+    let (admin, shop) = (world.admin(), world.shop());
+    let mut told = Vec::new();
+    let mut note = async |world: &World| {
+        let mut now = world.admin().get("/v1/customers/alice").await.expect(200, "").json["accounts"].clone();
+        for account in now.as_array_mut().unwrap() {
+            account.as_object_mut().unwrap().remove("pending_topups");
+        }
+        told.push((world.now(), now));
+        world.pass(SignedDuration::from_mins(7));
+    };
+    world.granted("alice", "25.00", json!({"expires_on": "2026-11-22"})).await;
+    note(&world).await;
+    world.granted("alice", "4.00", json!({"currency": "EUR"})).await;
+    world.granted("alice", "10.00", json!({})).await;
+    note(&world).await;
+    let spent = shop.redeem("alice", "r-1", json!({"order": order("1", "12.00")})).await.expect(201, "");
+    note(&world).await;
+    let hold = json!({"order": order("2", "9.00"), "hold": true, "ttl_seconds": 600});
+    shop.redeem("alice", "h-1", hold).await.expect(201, "");
+    note(&world).await;
+    // The hold lapses, and nobody books anything.
+    note(&world).await;
+    let redemption = spent.json["entry"]["id"].as_str().unwrap();
+    let path = format!("/v1/customers/alice/redemptions/{redemption}/refund");
+    shop.post(&path, "f-1", json!({"amount": "5.00"})).await.expect(201, "");
+    note(&world).await;
+    // What expires is not usable from then on, booked or not.
+    world.set_now("2026-11-23T00:00:00Z");
+    note(&world).await;
+    world.expire().await;
+    note(&world).await;
+
+    for (moment, expected) in told {
+        let then = admin.get(&format!("/v1/customers/alice?as_of={moment}")).await.expect(200, "");
+        assert_eq!(then.json["accounts"], expected, "{moment}");
+        assert_eq!(then.json["as_of"], moment.to_string());
+    }
+    let before = admin.get("/v1/customers/alice?as_of=2026-01-01T00:00:00Z").await.expect(200, "");
+    assert_eq!(before.json["accounts"], json!([]));
+    let own =
+        world.customer("alice").get("/v1/customers/alice?as_of=2026-11-22T10:00:00Z").await.expect(200, "");
+    assert_eq!(own.json["accounts"][0]["balance"], "25.00");
+    let future =
+        admin.get("/v1/customers/alice?as_of=2030-01-01T00:00:00Z").await.expect(400, "invalid_request");
+    assert_eq!(future.json["errors"][0]["field"], "as_of");
+    admin.get("/v1/customers/alice?as_of=yesterday").await.expect(400, "invalid_request");
+    admin.get("/v1/customers/nobody?as_of=2026-11-22T10:00:00Z").await.expect(404, "customer_not_found");
+}
+
+#[tokio::test]
+async fn what_used_a_lot_and_which_lots_paid_a_redemption_is_told() {
+    let world = World::start().await;
+    let (admin, shop) = (world.admin(), world.shop());
+    world.granted("alice", "10.00", json!({})).await;
+    world.granted("alice", "20.00", json!({})).await;
+    let spent = shop.redeem("alice", "r-1", json!({"order": order("1", "18.00")})).await.expect(201, "");
+    assert_eq!(
+        spent.json["entry"]["allocations"],
+        json!([{"lot": "USD-1", "amount": "10.00"}, {"lot": "USD-2", "amount": "8.00"}])
+    );
+    shop.post("/v1/customers/alice/redemptions/USD-3/refund", "f-1", json!({"amount": "3.00"}))
+        .await
+        .expect(201, "");
+    admin
+        .post("/v1/customers/alice/debits", "d-1", json!({"amount": "1.00", "reason": "why"}))
+        .await
+        .expect(201, "");
+    let moved = serde_json::to_vec(&json!({"expires_on": "2030-12-31"})).unwrap();
+    admin
+        .send("PATCH", "/v1/customers/alice/lots/USD-2", &[("idempotency-key", "p-1")], moved.into())
+        .await
+        .expect(201, "");
+
+    let of = async |query: &str| {
+        let answer = admin.get(&format!("/v1/customers/alice/entries?{query}")).await.expect(200, "");
+        each(answer.json["data"].as_array().unwrap(), "id").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of("lot=USD-1").await, ["USD-3", "USD-1"]);
+    assert_eq!(of("lot=USD-2").await, ["USD-6", "USD-5", "USD-4", "USD-3", "USD-2"]);
+    assert_eq!(of("lot=USD-2&type=redeem").await, ["USD-3"]);
+    assert_eq!(of("lot=USD-2&limit=2").await, ["USD-6", "USD-5"]);
+    assert_eq!(of("lot=USD-9").await, [""; 0]);
+    let wrong =
+        admin.get("/v1/customers/alice/entries?lot=USD-2&currency=EUR").await.expect(400, "invalid_request");
+    assert_eq!(wrong.json["errors"][0]["field"], "lot");
+    admin.get("/v1/customers/alice/entries?lot=2").await.expect(400, "invalid_request");
+}

@@ -5,14 +5,14 @@ use std::{net::Ipv4Addr, path::Path};
 use dynoxide::actions::{create_table::CreateTableRequest, list_tables::ListTablesRequest};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{Failure, Template};
+use crate::{Failure, Stream, Template};
 
 /// The table's name.
 pub const TABLE: &str = "ledger";
 
 /// A running embedded database. It stops when this is dropped.
-#[derive(Debug)]
 pub struct Database {
+    inner: dynoxide::Database,
     endpoint: String,
     server: JoinHandle<()>,
 }
@@ -36,8 +36,16 @@ impl Database {
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(dynoxide::server::serve_on(listener, database));
-        Ok(Self { endpoint, server })
+        let server = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        Ok(Self { inner: database, endpoint, server })
+    }
+
+    /// What changes in the table, from the beginning.
+    ///
+    /// # Errors
+    /// When the table has no stream.
+    pub fn stream(&self) -> Result<Stream, Failure> {
+        Stream::of(self.inner.clone())
     }
 
     /// Where it answers.

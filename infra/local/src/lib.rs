@@ -7,6 +7,7 @@ mod bundle;
 mod database;
 mod issuer;
 mod serve;
+mod stream;
 mod template;
 
 /// Why something here failed, for a person to read.
@@ -16,4 +17,5 @@ pub use bundle::{Bundle, functions};
 pub use database::{Database, TABLE};
 pub use issuer::{AUDIENCE, Issuer};
 pub use serve::{Credentials, Options, Running, run_schedule, serve, serve_database};
+pub use stream::Stream;
 pub use template::{Template, TemplateRoute};

@@ -1,4 +1,4 @@
-//! `cargo local`: database, API, issuer and schedule in one process.
+//! `cargo local`: database, API, issuer, schedule and stream in one process.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -189,7 +189,8 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
 
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
-    server.spawn(tick(store));
+    server.spawn(tick(store.clone()));
+    server.spawn(database.stream()?.follow(store));
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -226,6 +227,8 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let router = issuer_routes(&issuer);
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
+    // `cargo lambda watch` knows no streams.
+    server.spawn(database.stream()?.follow(store));
 
     let environment = folder.join("lambda.env");
     let lines = [

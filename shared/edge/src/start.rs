@@ -2,7 +2,11 @@
 
 use std::{convert::Infallible, env, sync::Arc, time::Duration};
 
-use aws_lambda_events::{dynamodb, eventbridge::EventBridgeEvent, streams::DynamoDbEventResponse};
+use aws_lambda_events::{
+    dynamodb,
+    eventbridge::EventBridgeEvent,
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -96,7 +100,11 @@ where
         let records = event.payload.records.iter().map(StreamRecord::read);
         let failed = handler(store.clone(), records.collect::<Result<_, _>>()?).await;
         let mut response = DynamoDbEventResponse::default();
-        response.set_failures(failed.into_iter().map(|record| record.sequence_number));
+        response.batch_item_failures.extend(failed.into_iter().map(|record| {
+            let mut failure = DynamoDbBatchItemFailure::default();
+            failure.item_identifier = Some(record.sequence_number);
+            failure
+        }));
         Ok::<_, StartError>(response)
     }))
     .await

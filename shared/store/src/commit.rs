@@ -15,8 +15,8 @@ use crate::{
     Error, Store,
     documents::{decode_profile, decode_settings},
     items::{
-        ERASED, Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded, decode_refunds,
-        encode_account, encode_entry, encode_refunds, encode_topup, salt,
+        ERASED, Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded,
+        decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
 
@@ -376,7 +376,8 @@ impl Store {
                         Ok(Step::Write(Write { items, token }, None))
                     }
                     Sweep::Due(change) => {
-                        let (write, entry) = self.booked(&read, *change, Actor::schedule(), at, KeyDigest::of_expiry)?;
+                        let (write, entry) =
+                            self.booked(&read, *change, Actor::schedule(), at, KeyDigest::of_expiry)?;
                         booked = Some(entry.clone());
                         Ok(Step::Write(write, Some(entry)))
                     }

@@ -9,8 +9,8 @@ use crate::{
     commit::transact,
     documents::{DocumentChange, Edit, encode_profile},
     items::{
-        BY_NUMBER, ERASED, Fields, Item, Key, bytes, decode_topup, encode_listed_name, encode_topup, partition,
-        Filed, TOPUPS,
+        BY_NUMBER, ERASED, Fields, Filed, Item, Key, TOPUPS, bytes, decode_topup, encode_listed_name,
+        encode_topup, partition,
     },
 };
 
@@ -102,7 +102,8 @@ impl Store {
     /// Puts items in the place of those that have the same value of this attribute.
     async fn rewrite(&self, items: impl Iterator<Item = (Item, &'static str, Item)>) -> Result<(), Error> {
         let put = |(before, guard, after): (Item, &str, Item)| {
-            let value = before.get(guard).cloned().ok_or_else(|| Fields(&before).corrupt("it lacks its guard"))?;
+            let value =
+                before.get(guard).cloned().ok_or_else(|| Fields(&before).corrupt("it lacks its guard"))?;
             let put = Put::builder().table_name(&self.table).set_item(Some(after));
             transact(
                 put.condition_expression("#guard = :guard")

@@ -273,7 +273,10 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         item.extend([number("debt", minor(account.debt)?)]);
     }
     if let Some(bound) = account.expiry_bound {
-        item.extend([text("wq", &expiry_partition(shard(&account.customer, SHARDS))), text("wk", &moment(bound))]);
+        item.extend([
+            text("wq", &expiry_partition(shard(&account.customer, SHARDS))),
+            text("wk", &moment(bound)),
+        ]);
     }
     Ok(item)
 }
@@ -611,12 +614,7 @@ pub(crate) fn encode_listed_balance(stored: &Stored) -> Result<Item, Error> {
     let mut item = key.to_item();
     let place = format!("{}\n{customer}", balance_place(balance));
     let partition = balance_partition(*currency, shard(customer, BALANCE_SHARDS));
-    item.extend([
-        number("v", FORMAT),
-        number("rev", revision),
-        text("lq", &partition),
-        text("lk", &place),
-    ]);
+    item.extend([number("v", FORMAT), number("rev", revision), text("lq", &partition), text("lk", &place)]);
     Ok(item)
 }
 

@@ -10,8 +10,8 @@ use crate::{
     Error, Page, Profile, Store,
     documents::decode_profile,
     items::{
-        ACCOUNTS, BALANCE_SHARDS, Fields, GROUP, Item, Key, LISTS, NAMES, Stored, WORK, account_of, balance_partition,
-        balance_place, decode_account, encode_listed_balance, encode_listed_name, folded,
+        ACCOUNTS, BALANCE_SHARDS, Fields, GROUP, Item, Key, LISTS, NAMES, Stored, WORK, account_of,
+        balance_partition, balance_place, decode_account, encode_listed_balance, encode_listed_name, folded,
     },
 };
 
@@ -141,7 +141,9 @@ impl CustomersFilter {
             (Order::Name, None) => names(LISTS, NAMES.to_owned()),
             (Order::Balance, _) => Span {
                 index: LISTS,
-                partitions: (0..BALANCE_SHARDS).map(|shard| balance_partition(self.currency, shard)).collect(),
+                partitions: (0..BALANCE_SHARDS)
+                    .map(|shard| balance_partition(self.currency, shard))
+                    .collect(),
                 from: place(self.balance.min, i64::MIN)?,
                 to: end_of(&place(self.balance.max, i64::MAX)?),
             },
@@ -151,7 +153,10 @@ impl CustomersFilter {
     fn admits(&self, listed: &Listed) -> Result<bool, Error> {
         let Listed { customer, profile, account } = listed;
         let balance = account.balance().map_err(|error| Error::Refused(error.to_string()))?;
-        let name = profile.as_ref().and_then(|profile| profile.name.as_ref()).map_or(customer.as_str(), Label::as_str);
+        let name = profile
+            .as_ref()
+            .and_then(|profile| profile.name.as_ref())
+            .map_or(customer.as_str(), Label::as_str);
         let group = profile.as_ref().and_then(|profile| profile.group.as_ref());
         Ok(self.name.as_ref().is_none_or(|prefix| folded(name).starts_with(&folded(prefix.as_str())))
             && self.group.as_ref().is_none_or(|of| group == Some(of))
@@ -175,7 +180,10 @@ impl Store {
     ) -> Result<Page<Listed, CustomersCursor>, Error> {
         let mut span = filter.span()?;
         let mut last: Option<String> = cursor.map(|CustomersCursor(place)| place);
-        if last.as_ref().is_some_and(|place| place.len() > MAX_PLACE || *place < span.from || *place > span.to) {
+        if last
+            .as_ref()
+            .is_some_and(|place| place.len() > MAX_PLACE || *place < span.from || *place > span.to)
+        {
             return Err(Error::InvalidCursor);
         }
         let mut data = Vec::new();
@@ -255,7 +263,8 @@ impl Store {
         if customers.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = customers.iter().flat_map(|customer| [Key::profile(customer), Key::account(customer, currency)]);
+        let keys =
+            customers.iter().flat_map(|customer| [Key::profile(customer), Key::account(customer, currency)]);
         let found = self.batch_get(keys.collect()).await?;
         let find = |key: &Key| found.iter().find(|(of, _)| of == key).map(|(_, item)| item);
         let listed = |customer: CustomerId| {
@@ -298,7 +307,11 @@ impl Store {
         }
     }
 
-    async fn stored_account(&self, customer: &CustomerId, currency: Currency) -> Result<Option<Stored>, Error> {
+    async fn stored_account(
+        &self,
+        customer: &CustomerId,
+        currency: Currency,
+    ) -> Result<Option<Stored>, Error> {
         self.get(Key::account(customer, currency)).await?.map(|item| decode_account(&item)).transpose()
     }
 
@@ -318,7 +331,11 @@ impl Store {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
                 Ok(())
             }
             Err(error) => Err(Error::from_sdk(error)),

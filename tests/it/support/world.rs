@@ -11,7 +11,7 @@ use expire_on_schedule::{Swept, expire_on_schedule};
 use http::{HeaderMap, Request};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
-use local::{Bundle, Database, Issuer, TABLE};
+use local::{Bundle, Database, Issuer, Stream, TABLE};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use store::{Connection, Store};
@@ -30,7 +30,8 @@ pub struct World {
     store_key: String,
     now: Mutex<Timestamp>,
     published: Arc<Mutex<Published>>,
-    _database: Database,
+    stream: tokio::sync::Mutex<Stream>,
+    database: Database,
     _issuer: tokio::task::JoinHandle<()>,
 }
 
@@ -80,7 +81,8 @@ impl World {
             store_key,
             now: Mutex::new(now),
             published,
-            _database: database,
+            stream: tokio::sync::Mutex::new(database.stream().unwrap()),
+            database,
             _issuer: server,
         };
         // So that no test counts the trip that finds its key.
@@ -166,6 +168,14 @@ impl World {
     pub async fn expire_at(&self, at: Timestamp) -> Swept {
         let event = Event { at, time_left: std::time::Duration::from_secs(60) };
         expire_on_schedule(self.store.clone(), event).await.unwrap()
+    }
+
+    /// Lets the table's stream run dry, so that the lists are up with the ledger.
+    pub async fn catch_up(&self) {
+        // Beside the wire, whose trips are those of calls.
+        let store = Store::connect(Connection::local(TABLE, self.database.endpoint()));
+        let mut stream = self.stream.lock().await;
+        while stream.deliver(&store).await.unwrap() {}
     }
 
     /// The customer's one account, as the API shows it.

@@ -352,7 +352,11 @@ fn reaching_back_gives_open_lots_the_date_that_they_would_have_had() {
     );
     check_reach_back(&[("25", Some(Never))], fifteen, &[None]);
     check_reach_back(&[("25", None)], r#"{"expiry_days": {"paid": 15}, "apply_to_existing": true}"#, &[None]);
-    check_reach_back(&[("25", None)], r#"{"expiry_days": {"goodwill": 15}, "apply_to_existing": true}"#, &[seventeenth]);
+    check_reach_back(
+        &[("25", None)],
+        r#"{"expiry_days": {"goodwill": 15}, "apply_to_existing": true}"#,
+        &[seventeenth],
+    );
 }
 
 #[test]
