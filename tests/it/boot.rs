@@ -10,7 +10,7 @@ use crate::support::lambda::{Function, Told, start_in_vain};
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 
 /// The event of each function, in an order in which each finds what it needs.
-const EVENTS: [(&str, &str); 8] = [
+const EVENTS: [(&str, &str); 9] = [
     ("settings", include_str!("events/settings.json")),
     ("grant", include_str!("events/grant.json")),
     ("redeem", include_str!("events/redeem.json")),
@@ -19,7 +19,19 @@ const EVENTS: [(&str, &str); 8] = [
     ("history", include_str!("events/history.json")),
     ("withdraw", include_str!("events/withdraw.json")),
     ("expire-on-schedule", include_str!("events/expire-on-schedule.json")),
+    ("index-customers", include_str!("events/index-customers.json")),
 ];
+
+/// What the functions answer that no caller reaches.
+fn told(function: &str) -> Option<Value> {
+    match function {
+        "expire-on-schedule" => {
+            Some(json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 1, "interrupted": false}))
+        }
+        "index-customers" => Some(json!({"batchItemFailures": []})),
+        _ => None,
+    }
+}
 
 fn event(function: &str) -> &'static str {
     EVENTS.iter().find(|(of, _)| *of == function).unwrap().1
@@ -43,9 +55,8 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
     for (name, event) in EVENTS {
         let mut function =
             Function::start(name, database.endpoint(), &[("SCRIP_ADMIN_KEY_SHA256", &hash)]).await;
-        if name == "expire-on-schedule" {
-            let told = function.invoke(event).await;
-            assert_eq!(told, Told::Response(json!({"booked": 1, "refiled": 0, "interrupted": false})));
+        if let Some(told) = told(name) {
+            assert_eq!(function.invoke(event).await, Told::Response(told), "{name}");
         } else {
             answers.push((name, function.answer(event).await));
         }
@@ -119,7 +130,7 @@ async fn nothing_configured_lets_nobody_in() {
     let empty = [("SCRIP_ADMIN_KEY_SHA256", ""), ("SCRIP_OIDC_ISSUER", ""), ("SCRIP_OIDC_AUDIENCE", "")];
     // As the template says "none", and as no template would.
     for variables in [&empty[..], &[]] {
-        for (name, event) in EVENTS.into_iter().filter(|(name, _)| *name != "expire-on-schedule") {
+        for (name, event) in EVENTS.into_iter().filter(|(name, _)| told(name).is_none()) {
             let mut function = Function::start(name, database.endpoint(), variables).await;
             let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsInNjb3BlIjoic2NyaXA6YWRtaW4ifQ.";
             for credential in
@@ -193,6 +204,20 @@ async fn garbage_is_refused_and_the_next_event_answered() {
         assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
     }
     let told = function.invoke(event("expire-on-schedule")).await;
-    assert_eq!(told, Told::Response(json!({"booked": 0, "refiled": 0, "interrupted": false})));
+    assert_eq!(
+        told,
+        Told::Response(json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false}))
+    );
+    assert!(!function.end().contains("panicked"));
+
+    let mut function = Function::start("index-customers", database.endpoint(), &[]).await;
+    let keyless = event("index-customers").replace("\"pk\"", "\"id\"");
+    for garbage in ["{", "[]", "{}", "{\"Records\":[{}]}", &keyless, event("history")] {
+        let told = function.invoke(garbage.to_owned()).await;
+        assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
+    }
+    // An item that is gone, or was never there, is nothing to list.
+    let told = function.invoke(event("index-customers")).await;
+    assert_eq!(told, Told::Response(json!({"batchItemFailures": []})));
     assert!(!function.end().contains("panicked"));
 }

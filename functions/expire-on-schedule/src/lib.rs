@@ -4,8 +4,6 @@
 //! The index is its own queue: an account leaves it or moves back in the same transaction that books, so that a run
 //! that is stopped anywhere, or comes twice, leaves the rest to the next and changes nothing twice.
 
-use std::time::Instant;
-
 use edge::Event;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -47,19 +45,18 @@ pub struct Unfinished {
 /// # Errors
 /// [`Unfinished`] once every account was tried, if any of them failed.
 pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unfinished> {
-    let begun = Instant::now();
     let mut swept = Swept::default();
     let mut failures = Vec::new();
-    // At most half of the time, so that what has expired never waits for it.
-    let dating = reach_back(&store, event.at, &mut swept, &mut failures);
-    let mut interrupted = tokio::time::timeout(event.time_left / 2, dating).await.is_err();
     let work = async {
+        // At most half of the time, so that what has expired never waits for it.
+        let dating = Box::pin(reach_back(&store, event.at, &mut swept, &mut failures));
+        let half = event.time_left.checked_div(2).unwrap_or_default();
+        let stopped = tokio::time::timeout(half, dating).await.is_err();
         sweep(&store, event.at, &mut swept, &mut failures).await;
         sweep_topups(&store, event.at, &mut swept, &mut failures).await;
+        stopped
     };
-    let time_left = event.time_left.saturating_sub(begun.elapsed());
-    interrupted |= tokio::time::timeout(time_left, work).await.is_err();
-    swept.interrupted = interrupted;
+    swept.interrupted = tokio::time::timeout(event.time_left, work).await.unwrap_or(true);
     tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, dated = swept.dated, topups = swept.topups, interrupted = swept.interrupted, "swept");
     match failures.len() {
         0 => Ok(swept),

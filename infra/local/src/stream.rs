@@ -56,9 +56,8 @@ impl Stream {
     pub async fn deliver(&mut self, store: &Store) -> Result<bool, Failure> {
         let request = json!({"ShardIterator": self.place, "Limit": BATCH});
         let answer = self.database.get_records(serde_json::from_value::<GetRecordsRequest>(request)?)?;
-        let next = answer.next_shard_iterator.clone().ok_or("the stream ended")?;
-        let event = json!({"Records": serde_json::to_value(answer)?["Records"]});
-        let event: dynamodb::Event = serde_json::from_value(event)?;
+        let next = answer.next_shard_iterator.ok_or("the stream ended")?;
+        let event: dynamodb::Event = serde_json::from_value(json!({"Records": answer.records}))?;
         if event.records.is_empty() {
             return Ok(false);
         }
