@@ -113,9 +113,9 @@ pub struct Lifetime {
     pub refunded: Money,
     /// Withdrawn as money.
     pub withdrawn: Money,
-    /// Expired and booked.
+    /// Expired and booked, but for what settled a debt.
     pub expired: Money,
-    /// Taken back by the merchant: debits and voided lots.
+    /// Taken back by the merchant: debits, and voided lots but for what settled a debt.
     pub debited: Money,
     /// Of what was granted and topped up, what the merchant brought.
     pub by_admin: Money,

@@ -18,6 +18,9 @@ pub enum Sweep {
 
 /// Books every lot that has expired by `at` in one entry, but for what live holds reserve, and notes when to look again.
 ///
+/// What is owed is settled first, out of what leaves the lots, and only the rest expires: so the balance never goes below
+/// zero by it, nor deeper below zero. The entry's allocations name all that left; its amount may be zero.
+///
 /// # Errors
 /// [`OutOfRange`] when a sum does not fit.
 pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep, OutOfRange> {
@@ -44,9 +47,15 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
         return Ok(Sweep::NotDue(Box::new(account)));
     }
 
-    let expired = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;
+    let due = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;
+    let settled = account.settle(due)?;
+    let expired = due.minus(settled)?;
     account.lifetime.expired = account.lifetime.expired.plus(expired)?;
-    let line = Line { allocations, ..Line::new(EntryType::Expire, expired.negated()) };
+    let line = Line {
+        allocations,
+        overdraft: Some(settled).filter(|settled| settled.is_positive()),
+        ..Line::new(EntryType::Expire, expired.negated())
+    };
     Ok(Sweep::Due(Box::new(Change { account, line })))
 }
 
