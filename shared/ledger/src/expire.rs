@@ -27,10 +27,11 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
     let mut allocations = Vec::new();
+    let reserved = account.reservations(at)?;
     let mut lots = Vec::new();
     for mut lot in std::mem::take(&mut account.lots) {
         if !lot.is_usable(policy, at) {
-            let kept = account.reserved(lot.number, at)?;
+            let kept = reserved.of(lot.number);
             let amount = lot.remaining.minus(kept)?;
             if amount.is_positive() {
                 allocations.push(Allocation { lot: lot.number, amount, origin: None });
