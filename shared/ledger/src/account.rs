@@ -1,5 +1,7 @@
 //! One customer's credit in one currency: open lots, live holds, what is owed, and totals since the beginning.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -113,9 +115,9 @@ pub struct Lifetime {
     pub refunded: Money,
     /// Withdrawn as money.
     pub withdrawn: Money,
-    /// Expired and booked.
+    /// Expired and booked, but for what settled a debt.
     pub expired: Money,
-    /// Taken back by the merchant: debits and voided lots.
+    /// Taken back by the merchant: debits, and voided lots but for what settled a debt.
     pub debited: Money,
     /// Of what was granted and topped up, what the merchant brought.
     pub by_admin: Money,
@@ -209,13 +211,14 @@ impl Account {
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn available(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        let own = self.own(policy, now)?;
+        let usable = self.usable(policy, now)?;
+        let own = usable.minus(self.debt)?.or_zero();
         let Some(limit) = policy.overdraft_limit.of(self.currency) else {
             return Ok(own);
         };
         let live = self.holds.iter().filter(|hold| hold.is_live(now));
         let promised = Money::sum(self.currency, live.map(|hold| hold.overdraft))?;
-        let down_to_limit = self.usable(policy, now)?.plus(limit)?.minus(self.debt)?.minus(promised)?;
+        let down_to_limit = usable.plus(limit)?.minus(self.debt)?.minus(promised)?;
         Ok(if down_to_limit > own { down_to_limit } else { own })
     }
 
@@ -229,20 +232,12 @@ impl Account {
 
     /// What of all lots can be spent now.
     fn usable(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let reserved = self.reservations(now)?;
         let mut usable = Money::zero(self.currency);
-        for lot in &self.lots {
-            usable = usable.plus(self.free(lot, policy, now)?)?;
+        for lot in self.lots.iter().filter(|lot| lot.is_usable(policy, now)) {
+            usable = usable.plus(reserved.free(lot)?)?;
         }
         Ok(usable)
-    }
-
-    /// What of this lot can be spent now.
-    fn free(&self, lot: &Lot, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        if lot.is_usable(policy, now) {
-            Ok(lot.remaining.minus(self.reserved(lot.number, now)?)?.or_zero())
-        } else {
-            Ok(Money::zero(self.currency))
-        }
     }
 
     /// What live holds have reserved of this lot.
@@ -250,6 +245,19 @@ impl Account {
         let live = self.holds.iter().filter(|hold| hold.is_live(now));
         let parts = live.flat_map(|hold| hold.parts.iter()).filter(|(of, _)| *of == lot);
         Money::sum(self.currency, parts.map(|(_, amount)| *amount))
+    }
+
+    /// What live holds have reserved of every lot: for whoever asks for many, so that each hold is looked at once.
+    pub(crate) fn reservations(&self, now: Timestamp) -> Result<Reservations, OutOfRange> {
+        let none = Money::zero(self.currency);
+        let mut by_lot = BTreeMap::new();
+        for hold in self.holds.iter().filter(|hold| hold.is_live(now)) {
+            for (lot, amount) in &hold.parts {
+                let sum = by_lot.entry(*lot).or_insert(none);
+                *sum = sum.plus(*amount)?;
+            }
+        }
+        Ok(Reservations { by_lot, none })
     }
 
     /// The balance as limits look at it: without what has expired, so that a late schedule refuses nobody.
@@ -263,7 +271,7 @@ impl Account {
     /// # Errors
     /// [`OutOfRange`] when a sum does not fit.
     pub fn expiring(&self, policy: &Policy, now: Timestamp) -> Result<Vec<(Timestamp, Money)>, OutOfRange> {
-        let mut by_moment = std::collections::BTreeMap::new();
+        let mut by_moment = BTreeMap::new();
         if policy.expiry_exempt {
             return Ok(Vec::new());
         }
@@ -342,22 +350,30 @@ impl Account {
     ///
     /// # Errors
     /// [`Refusal::TooManyLots`].
-    pub(crate) fn add(&mut self, lot: Lot) -> Result<(), Refusal> {
+    fn add(&mut self, lot: Lot) -> Result<(), Refusal> {
+        self.admit(&lot)?;
+        self.put(lot);
+        Ok(())
+    }
+
+    /// Whether there is room for one more lot; and makes the schedule look when it expires.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyLots`].
+    pub(crate) fn admit(&mut self, lot: &Lot) -> Result<(), Refusal> {
         if self.lots.len() >= MAX_OPEN_LOTS {
             return Err(Refusal::TooManyLots);
         }
         if let Some(expires_at) = lot.origin.expiry() {
             self.look_at(expires_at);
         }
-        self.put(lot);
         Ok(())
     }
 
     /// Puts a lot where its age says, whatever room there is.
     pub(crate) fn put(&mut self, lot: Lot) {
-        let place =
-            |other: &Lot| (other.origin.granted_at, other.number) < (lot.origin.granted_at, lot.number);
-        self.lots.insert(self.lots.partition_point(place), lot);
+        let place = self.lots.partition_point(|other| other.age() < lot.age());
+        self.lots.insert(place, lot);
     }
 
     /// Makes the schedule look at this account at this moment, if it would not look sooner.
@@ -374,7 +390,8 @@ impl Account {
         if amount > available {
             return Err(Refusal::InsufficientCredit { available });
         }
-        let mut lots: Vec<&Lot> = self.lots.iter().collect();
+        let reserved = self.reservations(now)?;
+        let mut lots: Vec<&Lot> = self.lots.iter().filter(|lot| lot.is_usable(policy, now)).collect();
         if policy.consumption_order == ConsumptionOrder::ExpiringFirst {
             // Stable, and the lots are oldest first: so ties go to the oldest.
             lots.sort_by_key(|lot| lot.origin.expiry().unwrap_or(Timestamp::MAX));
@@ -382,7 +399,10 @@ impl Account {
         let mut due = amount;
         let mut parts = Vec::new();
         for lot in lots {
-            let free = self.free(lot, policy, now)?;
+            if due.is_zero() {
+                break;
+            }
+            let free = reserved.free(lot)?;
             let taken = if free < due { free } else { due };
             if taken.is_positive() {
                 due = due.minus(taken)?;
@@ -395,8 +415,16 @@ impl Account {
     /// Takes these parts of lots, and goes into debt by `overdraft`.
     pub(crate) fn take(&mut self, found: &Found) -> Result<Vec<Allocation>, OutOfRange> {
         let mut allocations = Vec::with_capacity(found.parts.len());
+        let mut next = 0;
         for (number, amount) in &found.parts {
-            let lot = self.lots.iter_mut().find(|lot| lot.number == *number).ok_or(OutOfRange)?;
+            // Most parts come in the lots' order: the next is looked for where the last one was, then from the beginning.
+            let ahead = self.lots.iter().skip(next).position(|lot| lot.number == *number);
+            let place = match ahead {
+                Some(ahead) => next.checked_add(ahead),
+                None => self.lots.iter().position(|lot| lot.number == *number),
+            };
+            next = place.ok_or(OutOfRange)?;
+            let lot = self.lots.get_mut(next).ok_or(OutOfRange)?;
             lot.remaining = lot.remaining.minus(*amount)?;
             allocations.push(Allocation { lot: *number, amount: *amount, origin: Some(lot.origin.clone()) });
         }
@@ -411,6 +439,24 @@ impl Account {
     }
 }
 
+/// What live holds have reserved of which lots.
+pub(crate) struct Reservations {
+    by_lot: BTreeMap<LotNumber, Money>,
+    none: Money,
+}
+
+impl Reservations {
+    /// What they have reserved of this one.
+    pub(crate) fn of(&self, lot: LotNumber) -> Money {
+        self.by_lot.get(&lot).copied().unwrap_or(self.none)
+    }
+
+    /// What they leave of it.
+    fn free(&self, lot: &Lot) -> Result<Money, OutOfRange> {
+        Ok(lot.remaining.minus(self.of(lot.number))?.or_zero())
+    }
+}
+
 /// Where an amount can be taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -421,6 +467,11 @@ pub(crate) struct Found {
 }
 
 impl Lot {
+    /// What the lots of an account are in order of: oldest first, the entry number breaks ties.
+    pub(crate) fn age(&self) -> (Timestamp, LotNumber) {
+        (self.origin.granted_at, self.number)
+    }
+
     /// Usable while `now < expires_at` (contract, section 1), booked as expired or not; and always for whoever is exempt.
     pub fn is_usable(&self, policy: &Policy, now: Timestamp) -> bool {
         policy.expiry_exempt || self.origin.expires_at.is_none_or(|expires_at| now < expires_at)

@@ -95,7 +95,8 @@ pub fn debit(
     Ok(Change { account, line })
 }
 
-/// Takes back what is left of one lot.
+/// Takes back what is left of one lot. What is owed is settled first, out of it, and only the rest leaves the balance,
+/// which never goes below zero by it, nor deeper below zero.
 ///
 /// # Errors
 /// [`Refusal::LotNotFound`]; [`Refusal::LotNotVoidable`] when it is used up, has expired, or is held.
@@ -106,18 +107,21 @@ pub fn void_lot(
     reason: &Note,
     at: Timestamp,
 ) -> Result<Change, Refusal> {
-    let amount = open_lot(account, policy, lot, at)?.remaining;
+    let left = open_lot(account, policy, lot, at)?.remaining;
     if account.reserved(lot, at)?.is_positive() {
         return Err(Refusal::LotNotVoidable { why: "is held for an order; capture or void the hold first" });
     }
     let mut account = account.clone();
     account.lots.retain(|open| open.number != lot);
     account.drop_lapsed_holds(at);
-    account.lifetime.debited = account.lifetime.debited.plus(amount)?;
+    let settled = account.settle(left)?;
+    let voided = left.minus(settled)?;
+    account.lifetime.debited = account.lifetime.debited.plus(voided)?;
     let line = Line {
-        allocations: vec![Allocation { lot, amount, origin: None }],
+        allocations: vec![Allocation { lot, amount: left, origin: None }],
+        overdraft: Some(settled).filter(|settled| settled.is_positive()),
         reason: Some(reason.clone()),
-        ..Line::new(EntryType::Void, amount.negated())
+        ..Line::new(EntryType::Void, voided.negated())
     };
     Ok(Change { account, line })
 }

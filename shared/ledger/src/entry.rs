@@ -243,7 +243,8 @@ pub struct Line {
     pub reference: Option<Label>,
     /// The request that this approves.
     pub topup: Option<TopupId>,
-    /// Of `amount`, what came out of the overdraft, or settled the debt.
+    /// Of `amount`, what came out of the overdraft, or settled the debt; and beside it, of what left lots by expiry or
+    /// voiding, what settled the debt.
     pub overdraft: Option<Money>,
     /// What a hold reserves, or what of it is set free.
     pub held: Option<Money>,
@@ -360,7 +361,8 @@ pub struct Entry {
     pub reference: Option<Label>,
     /// The request that this approved.
     pub topup: Option<TopupId>,
-    /// Of `amount`, what came out of the overdraft, or settled the debt.
+    /// Of `amount`, what came out of the overdraft, or settled the debt; and beside it, of what left lots by expiry or
+    /// voiding, what settled the debt.
     pub overdraft: Option<Money>,
     /// What a hold reserves, or what of it is set free.
     pub held: Option<Money>,

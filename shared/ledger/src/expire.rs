@@ -18,16 +18,20 @@ pub enum Sweep {
 
 /// Books every lot that has expired by `at` in one entry, but for what live holds reserve, and notes when to look again.
 ///
+/// What is owed is settled first, out of what leaves the lots, and only the rest expires: so the balance never goes below
+/// zero by it, nor deeper below zero. The entry's allocations name all that left; its amount may be zero.
+///
 /// # Errors
 /// [`OutOfRange`] when a sum does not fit.
 pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep, OutOfRange> {
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
     let mut allocations = Vec::new();
+    let reserved = account.reservations(at)?;
     let mut lots = Vec::new();
     for mut lot in std::mem::take(&mut account.lots) {
         if !lot.is_usable(policy, at) {
-            let kept = account.reserved(lot.number, at)?;
+            let kept = reserved.of(lot.number);
             let amount = lot.remaining.minus(kept)?;
             if amount.is_positive() {
                 allocations.push(Allocation { lot: lot.number, amount, origin: None });
@@ -44,9 +48,15 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
         return Ok(Sweep::NotDue(Box::new(account)));
     }
 
-    let expired = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;
+    let due = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;
+    let settled = account.settle(due)?;
+    let expired = due.minus(settled)?;
     account.lifetime.expired = account.lifetime.expired.plus(expired)?;
-    let line = Line { allocations, ..Line::new(EntryType::Expire, expired.negated()) };
+    let line = Line {
+        allocations,
+        overdraft: Some(settled).filter(|settled| settled.is_positive()),
+        ..Line::new(EntryType::Expire, expired.negated())
+    };
     Ok(Sweep::Due(Box::new(Change { account, line })))
 }
 

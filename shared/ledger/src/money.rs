@@ -1,6 +1,6 @@
-//! Exact amounts: a decimal with its currency, never a float, never rounded silently.
+//! Exact amounts: a count of a currency's smallest units, never a float, never rounded silently.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, num::IntErrorKind, str::FromStr};
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -122,7 +122,8 @@ impl Amount {
             return Err(AmountError::TooPrecise { currency, decimals });
         }
         amount.rescale(decimals);
-        Ok(Money { amount, currency })
+        let minor = i64::try_from(amount.mantissa()).map_err(|_| AmountError::TooLarge)?;
+        Ok(Money { minor, currency })
     }
 
     /// As [`Amount::of`], and more than zero.
@@ -212,14 +213,14 @@ impl Percent {
     /// # Errors
     /// [`OutOfRange`] when the product leaves the decimal's range.
     pub fn of(self, money: Money) -> Result<Money, OutOfRange> {
-        let share = money
-            .amount
+        let share = Decimal::new(money.minor()?, money.currency.decimals())
             .checked_mul(self.0)
             .and_then(|p| p.checked_div(Decimal::ONE_HUNDRED))
             .ok_or(OutOfRange)?;
         let mut amount = share.round_dp_with_strategy(money.currency.decimals(), RoundingStrategy::ToZero);
         amount.rescale(money.currency.decimals());
-        Ok(Money { amount, currency: money.currency })
+        let minor = i64::try_from(amount.mantissa()).map_err(|_| OutOfRange)?;
+        Ok(Money { minor, currency: money.currency })
     }
 }
 
@@ -255,19 +256,21 @@ pub struct OutOfRange;
 /// An exact amount in a currency, with exactly that currency's decimals. May be negative.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
-    amount: Decimal,
+    /// Smallest units. `i64::MIN`, which has no negation, is an amount for nobody: whoever asks for it, or adds to it, is
+    /// told [`OutOfRange`].
+    minor: i64,
     currency: Currency,
 }
 
 impl Money {
     /// Nothing.
     pub fn zero(currency: Currency) -> Self {
-        Self { amount: Decimal::new(0, currency.decimals()), currency }
+        Self { minor: 0, currency }
     }
 
     /// From a count of smallest units (cents), as it is stored.
     pub fn from_minor(minor: i64, currency: Currency) -> Self {
-        Self { amount: Decimal::new(minor, currency.decimals()), currency }
+        Self { minor, currency }
     }
 
     /// From its own text, as [`fmt::Display`] writes it: a sum may have more digits than an [`Amount`] is let in with.
@@ -275,13 +278,16 @@ impl Money {
     /// # Errors
     /// [`AmountError`] for any other text.
     pub fn from_text(text: &str, currency: Currency) -> Result<Self, AmountError> {
-        let amount = Decimal::from_str_exact(text).map_err(|_| AmountError::Malformed)?;
-        let money = Self { amount, currency };
+        let minor =
+            text.replacen('.', "", 1).parse().map_err(|error: std::num::ParseIntError| {
+                match error.kind() {
+                    IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => AmountError::TooLarge,
+                    _ => AmountError::Malformed,
+                }
+            })?;
+        let money = Self { minor, currency };
         money.minor().map_err(|OutOfRange| AmountError::TooLarge)?;
-        if amount.scale() != currency.decimals() || money.to_string() != text {
-            return Err(AmountError::Malformed);
-        }
-        Ok(money)
+        if money.to_string() == text { Ok(money) } else { Err(AmountError::Malformed) }
     }
 
     /// The count of smallest units (cents).
@@ -289,7 +295,7 @@ impl Money {
     /// # Errors
     /// [`OutOfRange`] beyond 63 bits: some 92,000 times the largest amount of a currency with two decimals.
     pub fn minor(self) -> Result<i64, OutOfRange> {
-        i64::try_from(self.amount.mantissa()).map_err(|_| OutOfRange)
+        if self.minor == i64::MIN { Err(OutOfRange) } else { Ok(self.minor) }
     }
 
     /// Its currency.
@@ -299,12 +305,12 @@ impl Money {
 
     /// More than zero.
     pub fn is_positive(self) -> bool {
-        self.amount.is_sign_positive() && !self.amount.is_zero()
+        self.minor > 0
     }
 
     /// Exactly zero.
     pub fn is_zero(self) -> bool {
-        self.amount.is_zero()
+        self.minor == 0
     }
 
     /// The sum.
@@ -315,8 +321,8 @@ impl Money {
         if self.currency != other.currency {
             return Err(OutOfRange);
         }
-        let amount = self.amount.checked_add(other.amount).ok_or(OutOfRange)?;
-        let sum = Self { amount, currency: self.currency };
+        let minor = self.minor()?.checked_add(other.minor()?).ok_or(OutOfRange)?;
+        let sum = Self { minor, currency: self.currency };
         sum.minor()?;
         Ok(sum)
     }
@@ -331,10 +337,8 @@ impl Money {
 
     /// With the other sign.
     pub fn negated(self) -> Self {
-        // A negative zero would print as "-0.00".
-        let mut amount = self.amount;
-        amount.set_sign_positive(amount.is_sign_negative() || amount.is_zero());
-        Self { amount, currency: self.currency }
+        // What has no negation stays what it is, and out of range.
+        Self { minor: self.minor.wrapping_neg(), currency: self.currency }
     }
 
     /// Itself, or zero when negative.
@@ -354,19 +358,19 @@ impl Money {
 /// Amounts of one currency compare; of two currencies they have no order.
 impl PartialOrd for Money {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (self.currency == other.currency).then(|| self.amount.cmp(&other.amount))
+        (self.currency == other.currency).then(|| self.minor.cmp(&other.minor))
     }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.amount.fmt(f)
+        Decimal::new(self.minor, self.currency.decimals()).fmt(f)
     }
 }
 
 impl fmt::Debug for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.amount, self.currency)
+        write!(f, "{self} {}", self.currency)
     }
 }
 
@@ -466,5 +470,22 @@ mod tests {
             Money::from_minor(i64::MAX, Currency::USD).plus(Money::from_minor(1, Currency::USD)),
             Err(OutOfRange)
         );
+    }
+
+    #[test]
+    fn what_has_no_negation_is_no_amount() {
+        let cent = Money::from_minor(1, Currency::USD);
+        let most = Money::from_minor(i64::MAX, Currency::USD);
+        let beyond = Money::from_minor(i64::MIN, Currency::USD);
+        for beyond in [beyond, beyond.negated()] {
+            assert_eq!(beyond.minor(), Err(OutOfRange));
+            assert_eq!(beyond.plus(cent), Err(OutOfRange));
+            assert_eq!(cent.plus(beyond), Err(OutOfRange));
+            assert_eq!(cent.minus(beyond), Err(OutOfRange));
+            assert_eq!("100".parse::<Percent>().unwrap().of(beyond), Err(OutOfRange));
+            assert!(Money::from_text(&beyond.to_string(), Currency::USD).is_err());
+        }
+        assert_eq!(most.negated().minus(cent), Err(OutOfRange));
+        assert_eq!(most.negated().negated(), most);
     }
 }

@@ -37,11 +37,14 @@ pub fn refund(
 
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
+    let open = account.lots.len();
     let mut restoring =
-        Restoring { policy, at, settled: Money::zero(account.currency), allocations: Vec::new() };
+        Restoring { policy, at, open, settled: Money::zero(account.currency), allocations: Vec::new() };
     for (amount, from) in unwound(redemption, refunded, amount)? {
         restoring.restore(&mut account, amount, from)?;
     }
+    // Sorted once: many that come back, each put in its place, would move all others as often.
+    account.lots.sort_by_key(Lot::age);
     account.lifetime.refunded = account.lifetime.refunded.plus(amount)?;
     let line = Line {
         allocations: restoring.allocations,
@@ -82,6 +85,8 @@ fn unwound(
 struct Restoring<'a> {
     policy: &'a Policy,
     at: Timestamp,
+    /// So many lots were open before. Those that come back stand behind them until all are sorted.
+    open: usize,
     settled: Money,
     allocations: Vec<Allocation>,
 }
@@ -101,7 +106,9 @@ impl Restoring<'_> {
         }
         match from.and_then(|part| part.origin.as_ref().map(|origin| (part.lot, origin))) {
             Some((number, origin)) => {
-                let open = account.lots.iter_mut().find(|lot| lot.number == number);
+                let were_open = account.lots.get_mut(..self.open).unwrap_or_default();
+                let place = were_open.binary_search_by_key(&(origin.granted_at, number), Lot::age).ok();
+                let open = place.and_then(|place| were_open.get_mut(place));
                 let now = open.as_ref().map_or(origin, |lot| &lot.origin).clone();
                 let lot = Lot { number, origin: now, remaining: amount };
                 if !lot.is_usable(self.policy, self.at) {
@@ -109,7 +116,7 @@ impl Restoring<'_> {
                 }
                 match open {
                     Some(open) => open.remaining = open.remaining.plus(amount)?,
-                    None => account.add(lot)?,
+                    None => push(account, lot)?,
                 }
                 self.allocations.push(Allocation { lot: number, amount, origin: None });
                 Ok(())
@@ -148,6 +155,12 @@ impl Restoring<'_> {
         let number = LotNumber { entry, part: u8::try_from(made).map_err(|_| OutOfRange)? };
         // Nothing else in the entry tells where a lot that it made comes from, and until when it counts.
         self.allocations.push(Allocation { lot: number, amount, origin: Some(origin.clone()) });
-        account.add(Lot { number, origin, remaining: amount })
+        push(account, Lot { number, origin, remaining: amount })
     }
+}
+
+fn push(account: &mut Account, lot: Lot) -> Result<(), Refusal> {
+    account.admit(&lot)?;
+    account.lots.push(lot);
+    Ok(())
 }

@@ -288,11 +288,11 @@ fn book(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
             form(entry.allocations.is_empty(), "allocations")?;
         }
         EntryType::Withdraw => {
-            take(account, entry, true)?;
+            pay(account, entry)?;
             account.lifetime.withdrawn = lifetime.withdrawn.plus(taken)?;
         }
         EntryType::Debit => {
-            take(account, entry, true)?;
+            pay(account, entry)?;
             account.lifetime.debited = lifetime.debited.plus(taken)?;
         }
         EntryType::Void => {
@@ -337,12 +337,31 @@ fn bring(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
 
 /// Credit that was spent: out of lots, and what they do not come to out of the overdraft.
 fn spend(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
-    let parts = take(account, entry, false)?;
+    form(entry.amount.negated().is_positive(), "amount")?;
+    let parts = take(account, entry)?;
     let overdraft = entry.amount.negated().minus(parts)?;
     check_overdraft(entry, overdraft)?;
     form(entry.order.is_some(), "order")?;
     account.debt = account.debt.plus(overdraft)?;
     Ok(())
+}
+
+/// Credit that went without an order: out of lots alone.
+fn pay(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
+    form(entry.amount.negated().is_positive(), "amount")?;
+    take(account, entry)?;
+    check_overdraft(entry, Money::zero(account.currency))?;
+    comes_to(entry, entry.amount.negated())
+}
+
+/// Credit that was lost: as much as was owed settled the debt, and the rest left the balance.
+fn lose(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
+    form(!entry.allocations.is_empty(), "allocations")?;
+    let parts = take(account, entry)?;
+    let settled = account.settle(parts)?;
+    check_overdraft(entry, settled)?;
+    let (said, found) = (entry.amount, parts.minus(settled)?.negated());
+    if said == found { Ok(()) } else { Err(Drift::Amount { said, found }) }
 }
 
 fn reserve(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
@@ -417,7 +436,7 @@ fn give_back(
 
 fn void(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
     form(entry.allocations.len() == 1, "allocations")?;
-    take(account, entry, true)?;
+    lose(account, entry)?;
     let left = |part: &&Allocation| account.lots.iter().any(|lot| lot.number == part.lot);
     entry.allocations.iter().find(left).map_or(Ok(()), |part| Err(Drift::LotLeft { lot: part.lot }))
 }
@@ -430,7 +449,7 @@ fn expire(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
             return Err(Drift::LotNotDue { lot: part.lot });
         }
     }
-    take(account, entry, true)?;
+    lose(account, entry)?;
     for lot in account.lots.iter().filter(|lot| is_over(lot)) {
         if lot.remaining != account.reserved(lot.number, entry.at)? {
             return Err(Drift::LotLeft { lot: lot.number });
@@ -459,10 +478,8 @@ fn date(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
     Ok(())
 }
 
-/// Takes the entry's parts out of their lots, and tells what they come to: `all` that the entry takes, or less where it
-/// may use the overdraft.
-fn take(account: &mut Account, entry: &Entry, all: bool) -> Result<Money, Drift> {
-    form(entry.amount.negated().is_positive(), "amount")?;
+/// Takes the entry's parts out of their lots, and tells what they come to.
+fn take(account: &mut Account, entry: &Entry) -> Result<Money, Drift> {
     let tells_origin = !matches!(entry.kind, EntryType::Void | EntryType::Expire);
     for part in &entry.allocations {
         check_free(account, part, entry.at)?;
@@ -474,10 +491,6 @@ fn take(account: &mut Account, entry: &Entry, all: bool) -> Result<Money, Drift>
         lot.remaining = lot.remaining.minus(part.amount)?;
     }
     account.lots.retain(|lot| lot.remaining.is_positive());
-    if all {
-        check_overdraft(entry, Money::zero(account.currency))?;
-        comes_to(entry, entry.amount.negated())?;
-    }
     parts(entry)
 }
 

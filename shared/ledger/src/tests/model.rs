@@ -644,9 +644,10 @@ impl Model {
             return Err("lot_not_voidable");
         }
         self.lots.retain(|lot| lot.number != number);
-        self.debited += cents;
-        self.entries.push(-cents);
-        Ok(-cents)
+        let rest = self.settle(cents);
+        self.debited += rest;
+        self.entries.push(-rest);
+        Ok(-rest)
     }
 
     fn change_expiry(&mut self, lot: usize, hours: Option<i64>, now: i64) -> Answer {
@@ -663,7 +664,7 @@ impl Model {
     }
 
     fn expire(&mut self, now: i64) -> i64 {
-        let expired = self.due(now);
+        let due = self.due(now);
         let mut lots = Vec::new();
         for mut lot in self.lots.clone() {
             if !self.is_usable(&lot, now) {
@@ -674,7 +675,8 @@ impl Model {
             }
         }
         self.lots = lots;
-        if expired > 0 {
+        let expired = self.settle(due);
+        if due > 0 {
             self.expired += expired;
             self.entries.push(-expired);
         }

@@ -187,14 +187,50 @@ fn a_promised_overdraft_stays_promised_when_credit_comes() {
     assert_eq!(account.own(&rules, day(2)), Ok(usd("60")));
 }
 
-#[test]
-fn what_expires_beside_a_debt_leaves_the_debt_as_it_is() {
+/// One lot that expires on day 5 and a debt at once, the lot having been held while the overdraft was used.
+fn lot_beside_a_debt(policy: &Policy, lot: &str, hold: &str, debt: &str) -> Account {
+    let (account, hold) = held(&account(&[(1, lot, Some(5))]), policy, hold, day(2));
+    let (account, _) = redeemed(&account, policy, debt, day(2));
+    assert_eq!(account.debt, usd(debt));
+    seal_by(policy, release(&account, policy, &hold, day(2)).unwrap(), day(2)).0
+}
+
+/// What an expiry of the lot books, and likewise its voiding: all of it left, so much settled, so much left the balance.
+#[track_caller]
+fn check_lost(before: &Account, lot: &str, settled: &str, lost: &str, balance: &str) {
     let rules = policy(FIFTY);
-    let (account, hold) = held(&account(&[(1, "30", Some(5))]), &rules, "30", day(2));
-    let (account, _) = redeemed(&account, &rules, "40", day(2));
-    let (account, _) = seal_by(&rules, release(&account, &rules, &hold, day(2)).unwrap(), day(2));
-    let (account, booked) = super::swept(&account, &rules, day(5));
-    assert_eq!((booked.map(|entry| entry.amount), account.debt), (Some(usd("-30")), usd("40")));
+    let (swept, booked) = super::swept(before, &rules, day(5));
+    let void = crate::void_lot(before, &rules, 1.into(), &"a mistake".parse().unwrap(), day(4)).unwrap();
+    let (voided, void) = seal_by(&rules, void, day(4));
+    let [expired, debited] = [swept.lifetime.expired, voided.lifetime.debited];
+    for (after, entry, total) in [(swept, booked.unwrap(), expired), (voided, void, debited)] {
+        assert_eq!(told(&entry.allocations), owned(&[("1", lot)]), "{}", entry.kind);
+        assert_eq!(entry.overdraft, Some(usd(settled)).filter(|settled| settled.is_positive()));
+        assert_eq!((entry.amount.negated(), total), (usd(lost), usd(lost)));
+        assert_eq!((entry.balance_after, after.balance()), (usd(balance), Ok(usd(balance))));
+        assert_eq!((after.lots.len(), before.debt.minus(after.debt)), (0, Ok(usd(settled))));
+    }
+}
+
+#[test]
+fn what_expires_or_is_voided_beside_a_debt_settles_it_first_and_never_goes_below_zero() {
+    let rules = policy(FIFTY);
+    let account = lot_beside_a_debt(&rules, "20", "60", "10");
+    assert_eq!((left(&account), account.balance()), (owned(&[("1", "20.00")]), Ok(usd("10"))));
+    check_lost(&account, "20.00", "10", "10", "0");
+    check_lost(&lot_beside_a_debt(&rules, "20", "20", "20"), "20.00", "20", "0", "0");
+    check_lost(&lot_beside_a_debt(&rules, "30", "30", "40"), "30.00", "30", "0", "-10");
+    let none = super::account(&[(1, "20", Some(5))]);
+    check_lost(&none, "20.00", "0", "20", "0");
+}
+
+#[test]
+fn a_debt_is_settled_by_what_expires_once() {
+    let rules = policy(FIFTY);
+    let account = lot_beside_a_debt(&rules, "20", "60", "10");
+    let (account, _) = super::swept(&account, &rules, day(5));
+    assert_eq!(super::swept(&account, &rules, day(6)), (account.clone(), None));
+    assert_eq!(balances(&account, &rules, day(6)), ["0.00", "0.00", "50.00"]);
 }
 
 #[test]

@@ -276,6 +276,23 @@ fn what_is_held_is_left_by_an_expiry() {
 }
 
 #[test]
+fn an_expiry_or_a_void_beside_a_debt_settles_it_first() {
+    let mut story = Story::new(WEEK);
+    story.grant(1, "20", Some(5));
+    story.grant(1, "4", None);
+    let hold = story.hold(2, "60");
+    story.redeem(2, "14");
+    story.release(3, &hold);
+    assert_eq!(story.account.debt, usd("14"));
+    story.void(4, 2);
+    story.check_forged(|entry| entry.overdraft = None, &overdraft("0", "4", Currency::USD));
+    assert_eq!(story.expire(5).amount, usd("-10"));
+    story.check_forged(|entry| entry.amount = usd("-20"), &amount("-20", "-10"));
+    story.check_forged(|entry| entry.overdraft = Some(usd("9")), &overdraft("9", "10", Currency::USD));
+    assert_eq!((story.account.balance(), story.account.debt), (Ok(usd("0")), usd("0")));
+}
+
+#[test]
 fn a_lots_expiry_moves_alone_or_with_all_that_have_none() {
     let mut story = Story::new(WEEK);
     story.grant(1, "10", None);
@@ -414,7 +431,7 @@ fn a_forged_debit_drifts() {
         },
         &left,
     );
-    story.check_forged(|entry| entry.amount = usd("-9"), &amount("9", "10"));
+    story.check_forged(|entry| entry.amount = usd("-9"), &amount("-9", "-10"));
     story.check_forged(|entry| entry.allocations.clear(), &Drift::Form { field: "allocations" });
     assert_eq!(story.account.balance(), Ok(usd("8")));
 }
@@ -486,7 +503,7 @@ fn a_forged_expiry_drifts() {
         },
         &Drift::LotLeft { lot: 2.into() },
     );
-    story.check_forged(|entry| entry.amount = usd("-29"), &amount("29", "30"));
+    story.check_forged(|entry| entry.amount = usd("-29"), &amount("-29", "-30"));
     story.change_expiry(7, 3, LotExpiry::At(day(9)));
     story.check_forged(|entry| entry.lot = Some(1.into()), &Drift::LotNotOpen { lot: 1.into() });
     story.check_forged(|entry| entry.lot = None, &Drift::Form { field: "allocations" });
