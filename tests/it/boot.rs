@@ -45,7 +45,10 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
             Function::start(name, database.endpoint(), &[("SCRIP_ADMIN_KEY_SHA256", &hash)]).await;
         if name == "expire-on-schedule" {
             let told = function.invoke(event).await;
-            assert_eq!(told, Told::Response(json!({"booked": 1, "refiled": 0, "interrupted": false})));
+            assert_eq!(
+                told,
+                Told::Response(json!({"booked": 1, "refiled": 0, "topups": 1, "interrupted": false}))
+            );
         } else {
             answers.push((name, function.answer(event).await));
         }
@@ -193,6 +196,6 @@ async fn garbage_is_refused_and_the_next_event_answered() {
         assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
     }
     let told = function.invoke(event("expire-on-schedule")).await;
-    assert_eq!(told, Told::Response(json!({"booked": 0, "refiled": 0, "interrupted": false})));
+    assert_eq!(told, Told::Response(json!({"booked": 0, "refiled": 0, "topups": 0, "interrupted": false})));
     assert!(!function.end().contains("panicked"));
 }

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::world::{START, World, check_ledger, each, fresh_key, order};
 
+/// When a request of [`START`] lapses that nobody decides on, as the settings have it unless they say otherwise.
+const LAPSES: &str = "2026-12-22T10:00:00Z";
+
 /// A request of 50.00 with these fields besides, or instead.
 fn request_of(fields: Value) -> Value {
     let mut body =
@@ -44,7 +47,7 @@ async fn a_request_waits_and_an_approval_credits_it() {
     let payment = json!({"mode": "online", "method": "stripe", "reference": "pi_123"});
     let pending = json!({
         "id": id, "status": "pending", "amount": "50.00", "currency": "USD", "payment": payment, "reference": "cart-9",
-        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START,
+        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "lapses_at": LAPSES,
     });
     assert_eq!(asked.json, json!({"topup": pending}));
     assert_eq!(topup(&world, "alice").await, pending);
@@ -63,7 +66,8 @@ async fn a_request_waits_and_an_approval_credits_it() {
     let entry = &approved.json["entry"];
     let resolved = json!({
         "id": id, "status": "approved", "amount": "50.00", "currency": "USD", "payment": payment, "reference": "cart-9",
-        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "credited": "50.00", "entry": "USD-1",
+        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "lapses_at": LAPSES,
+        "credited": "50.00", "entry": "USD-1",
         "resolved_by": {"role": "admin", "id": "jane"}, "resolved_at": "2026-11-22T11:00:00Z",
     });
     let expected = json!({
@@ -209,7 +213,7 @@ async fn a_request_is_rejected_with_a_reason_that_the_customer_reads() {
     let expected = json!({
         "id": id, "status": "rejected", "amount": "50.00", "currency": "USD",
         "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"},
-        "requested_by": rejected["topup"]["requested_by"], "requested_at": START,
+        "requested_by": rejected["topup"]["requested_by"], "requested_at": START, "lapses_at": LAPSES,
         "reason": "the payment\nnever came", "resolved_by": {"role": "admin", "id": "jane"}, "resolved_at": START,
     });
     assert_eq!(rejected, json!({"topup": expected}));
@@ -487,7 +491,7 @@ async fn what_waits_is_listed_oldest_first_over_all_customers_page_by_page() {
     let expected = json!({
         "id": ids[0], "customer": "bob", "status": "pending", "amount": "1.00", "currency": "USD",
         "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"},
-        "requested_by": listed["data"][0]["requested_by"], "requested_at": START,
+        "requested_by": listed["data"][0]["requested_by"], "requested_at": START, "lapses_at": LAPSES,
     });
     assert_eq!(listed["data"][0], expected);
 }
