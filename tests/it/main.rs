@@ -24,6 +24,7 @@ mod cost;
 mod expiring;
 mod granting;
 mod holding;
+mod policies;
 mod processes;
 mod racing;
 mod reading;
