@@ -21,6 +21,7 @@ mod boot;
 mod calling;
 mod configuring;
 mod cost;
+mod defects;
 mod expiring;
 mod granting;
 mod holding;
