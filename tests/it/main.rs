@@ -26,6 +26,7 @@ mod expiring;
 mod granting;
 mod holding;
 mod policies;
+mod problems;
 mod processes;
 mod racing;
 mod reading;
