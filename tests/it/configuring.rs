@@ -15,7 +15,7 @@ fn defaults() -> Value {
         "currency": "USD", "time_zone": "UTC", "enabled": true, "consumption_order": "fifo", "usage_limit": null,
         "usage_base": "preceding_lines", "sort_order": 9, "activation_total": null, "balance_limit": null,
         "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null, "topup_methods": null,
-        "overdraft_limit": null, "withdrawal": false, "withdrawable": ["paid", "refund"], "expiry_exempt": false,
+        "topup_approval": "manual", "topup_pending_days": 30, "overdraft_limit": null, "withdrawal": false, "withdrawable": ["paid", "refund"], "expiry_exempt": false,
         "refund_grace_days": 30, "hold_ttl_seconds": 900,
         "expiry_days": null,
     })
@@ -52,6 +52,7 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
         "sort_order": -3, "activation_total": {"USD": "130.00"}, "balance_limit": {"EUR": "0.00"},
         "transaction_limit": {"BHD": "1.500"}, "topup_min": {"USD": "1.00"}, "topup_max": {"USD": "100.00"},
         "topup_limit": {"USD": "999999999999.99"}, "topup_methods": ["stripe", "cash"],
+        "topup_approval": {"manual_above": {"USD": "100.00"}}, "topup_pending_days": 7,
         "expiry_days": {"goodwill": 90, "promotional": 36_500}, "overdraft_limit": {"USD": "50.00"}, "withdrawal": true,
         "withdrawable": ["paid"], "expiry_exempt": true, "refund_grace_days": 0, "hold_ttl_seconds": 604_800,
     });
@@ -72,6 +73,7 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
             defaults_but(&json!({"usage_limit": {"type": "percent", "maximum": "25.5"}})),
         ),
         (json!({"expiry_days": 365}), defaults_but(&json!({"expiry_days": 365}))),
+        (json!({"topup_approval": "automatic"}), defaults_but(&json!({"topup_approval": "automatic"}))),
         (json!({"time_zone": "europe/paris"}), defaults_but(&json!({"time_zone": "Europe/Paris"}))),
     ]
     .into_iter()
@@ -253,6 +255,7 @@ async fn a_key_that_is_not_there_is_not_found() {
 async fn a_customers_profile_is_written_whole_and_shown() {
     let world = World::start().await;
     let long = "n".repeat(128);
+    let mut version = 0;
     for (written, name, email) in [
         (
             json!({"name": "Alice A.", "email": "alice@example.com"}),
@@ -265,11 +268,25 @@ async fn a_customers_profile_is_written_whole_and_shown() {
         (json!({"name": null}), json!(null), json!(null)),
         (json!({}), json!(null), json!(null)),
     ] {
+        version += 1;
         let answer = world.admin().put("/v1/customers/alice", written.clone()).await.expect(200, "");
-        assert_eq!(answer.json, json!({"customer": "alice", "name": name, "email": email}), "{written}");
-        let expected = json!({"customer": "alice", "name": name, "email": email, "accounts": []});
-        for who in [world.admin(), world.shop(), world.customer("alice")] {
-            assert_eq!(who.get("/v1/customers/alice").await.expect(200, "").json, expected, "{written}");
+        let expected = json!({
+            "customer": "alice", "name": name, "email": email, "language": null, "group": null, "policy": {},
+            "frozen": false, "version": version,
+        });
+        assert_eq!(answer.json, expected, "{written}");
+        let expected = json!({
+            "customer": "alice", "name": name, "email": email, "language": null, "group": null, "frozen": false,
+            "accounts": [],
+        });
+        assert_eq!(world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json, expected);
+        // Staff sees besides which rules are in force, and the version to write over.
+        for who in [world.admin(), world.shop()] {
+            let mut seen = who.get("/v1/customers/alice").await.expect(200, "").json;
+            let seen = seen.as_object_mut().unwrap();
+            assert_eq!(seen.remove("version"), Some(json!(version)), "{written}");
+            assert!(seen.remove("policy").unwrap().is_object(), "{written}");
+            assert_eq!(json!(seen), expected, "{written}");
         }
     }
     // It changes no account, and no account changes it.

@@ -96,28 +96,28 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     note("expire");
 
     let expected = [
-        "grant, the first: BatchGetItem 3, TransactWriteItems 5",
-        "grant: BatchGetItem 3, TransactWriteItems 5",
-        "grant that expires before all others: BatchGetItem 3, TransactWriteItems 6",
-        "grant with a note and a reference: BatchGetItem 3, TransactWriteItems 5",
-        "redeem over three lots: BatchGetItem 3, TransactWriteItems 5",
-        "replay: BatchGetItem 3",
-        "quote: BatchGetItem 2",
+        "grant, the first: BatchGetItem 4, TransactWriteItems 5",
+        "grant: BatchGetItem 4, TransactWriteItems 5",
+        "grant that expires before all others: BatchGetItem 4, TransactWriteItems 6",
+        "grant with a note and a reference: BatchGetItem 4, TransactWriteItems 5",
+        "redeem over three lots: BatchGetItem 4, TransactWriteItems 5",
+        "replay: BatchGetItem 4",
+        "quote: BatchGetItem 3",
         // At the same time: the customer and the settings.
         "balance: GetItem 1, Query 1",
         "history of one currency: Query 1",
         // At the same time: which accounts there are, and the newest entries.
         "history: Query 1, Query 1",
-        "request top-up: BatchGetItem 3, TransactWriteItems 6",
+        "request top-up: BatchGetItem 4, TransactWriteItems 6",
         "pending top-ups: BatchGetItem 1, Query 0.5",
-        "approve: BatchGetItem 4, TransactWriteItems 8",
-        "hold: BatchGetItem 3, TransactWriteItems 5",
-        "capture: BatchGetItem 4, Query 1, TransactWriteItems 5",
-        "refund, the first: BatchGetItem 4, Query 1, TransactWriteItems 7",
-        "refund: BatchGetItem 4, Query 1, TransactWriteItems 7",
-        "withdraw: BatchGetItem 3, TransactWriteItems 5",
-        "debit: BatchGetItem 3, TransactWriteItems 5",
-        "expire: BatchGetItem 2, TransactWriteItems 6",
+        "approve: BatchGetItem 5, TransactWriteItems 7",
+        "hold: BatchGetItem 4, TransactWriteItems 5",
+        "capture: BatchGetItem 5, Query 1, TransactWriteItems 5",
+        "refund, the first: BatchGetItem 5, Query 1, TransactWriteItems 7",
+        "refund: BatchGetItem 5, Query 1, TransactWriteItems 7",
+        "withdraw: BatchGetItem 4, TransactWriteItems 5",
+        "debit: BatchGetItem 4, TransactWriteItems 5",
+        "expire: BatchGetItem 3, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);
 }

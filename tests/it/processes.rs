@@ -101,14 +101,29 @@ fn expire_books_in_the_running_service_and_without_one() {
         let granted = running.shop().post("/v1/customers/alice/grants", key, &expiring(amount, date));
         assert_eq!(granted.status, 201, "{granted:?}");
     }
-    assert_eq!(expire("2099-12-31T23:59:59Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
-    assert_eq!(expire("2100-01-01T00:00:00Z"), json!({"booked": 1, "refiled": 0, "interrupted": false}));
-    assert_eq!(expire("2100-01-01T00:00:00Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
+    assert_eq!(
+        expire("2099-12-31T23:59:59Z"),
+        json!({"booked": 0, "refiled": 0, "topups": 0, "interrupted": false})
+    );
+    assert_eq!(
+        expire("2100-01-01T00:00:00Z"),
+        json!({"booked": 1, "refiled": 0, "topups": 0, "interrupted": false})
+    );
+    assert_eq!(
+        expire("2100-01-01T00:00:00Z"),
+        json!({"booked": 0, "refiled": 0, "topups": 0, "interrupted": false})
+    );
     assert_eq!(expired(&running.admin(), "alice"), ["-10.00"]);
     assert!(running.process.interrupt().0.success());
 
-    assert_eq!(expire("2100-02-01T00:00:00Z"), json!({"booked": 1, "refiled": 0, "interrupted": false}));
-    assert_eq!(expire("2100-02-01T00:00:00Z"), json!({"booked": 0, "refiled": 0, "interrupted": false}));
+    assert_eq!(
+        expire("2100-02-01T00:00:00Z"),
+        json!({"booked": 1, "refiled": 0, "topups": 0, "interrupted": false})
+    );
+    assert_eq!(
+        expire("2100-02-01T00:00:00Z"),
+        json!({"booked": 0, "refiled": 0, "topups": 0, "interrupted": false})
+    );
     let again = Local::on(&folder);
     assert_eq!(expired(&again.admin(), "alice"), ["-10.00", "-20.00"]);
     assert_eq!(again.admin().get("/v1/customers/alice").json["accounts"][0]["balance"], "40.00");

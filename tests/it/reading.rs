@@ -33,7 +33,9 @@ async fn who_is_not_there_is_not_found_and_finds_itself() {
     let world = World::start().await;
     world.granted("alice", "10", json!({})).await;
     let empty = json!({"data": [], "next_cursor": null});
-    let nobody = json!({"customer": "bob", "name": null, "email": null, "accounts": []});
+    let nobody = json!({
+        "customer": "bob", "name": null, "email": null, "language": null, "group": null, "frozen": false, "accounts": [],
+    });
     for (path, expected) in [
         ("/v1/customers/bob", &nobody),
         ("/v1/customers/bob/entries", &empty),
@@ -64,11 +66,12 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
     world.shop().request_topup("alice", "t", body).await.expect(201, "");
     world.shop().redeem("alice", "r", json!({"order": order("1", "4")})).await.expect(201, "");
 
-    let lifetime = |granted: &str, redeemed: &str, zero: &str| json!({"granted": granted, "topped_up": zero, "redeemed": redeemed, "refunded": zero, "withdrawn": zero, "expired": zero, "debited": zero});
+    let lifetime = |granted: &str, redeemed: &str, zero: &str| json!({"granted": granted, "topped_up": zero, "redeemed": redeemed, "refunded": zero, "withdrawn": zero, "expired": zero, "debited": zero, "by_admin": granted, "by_customer": zero});
     let lot = |id: &str, category: &str, remaining: &str, granted_at: &str, expires_at: Value| json!({"id": id, "category": category, "source": "admin", "remaining": remaining, "granted_at": granted_at, "expires_at": expires_at});
     let (later, december, january) = ("2026-11-22T11:00:00Z", "2026-12-12T00:00:00Z", "2027-01-01T00:00:00Z");
     let expected = json!({
-        "customer": "alice", "name": "Alice A.", "email": "alice@example.com",
+        "customer": "alice", "name": "Alice A.", "email": "alice@example.com", "language": null, "group": null,
+        "frozen": false,
         "accounts": [
             {
                 "currency": "JPY", "balance": "500", "held": "0", "available": "500", "pending_topups": "0",
@@ -87,8 +90,14 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
             },
         ],
     });
-    for who in [world.admin(), world.shop(), world.customer("alice")] {
-        assert_eq!(who.get("/v1/customers/alice").await.expect(200, "").json, expected);
+    assert_eq!(world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json, expected);
+    // Staff sees besides which rules are in force, and the version to write over.
+    for who in [world.admin(), world.shop()] {
+        let mut seen = who.get("/v1/customers/alice").await.expect(200, "").json;
+        let seen = seen.as_object_mut().unwrap();
+        assert_eq!(seen.remove("version"), Some(json!(1)));
+        assert_eq!(seen.remove("policy").unwrap()["enabled"], json!({"value": true, "from": "store"}));
+        assert_eq!(json!(seen), expected);
     }
 
     // Once its time has come a lot is neither available nor expiring, though the schedule has not booked it.
@@ -122,7 +131,7 @@ async fn what_came_in_and_went_out_is_totalled_since_the_beginning() {
     let account = world.account("alice").await;
     let expected = json!({
         "granted": "20.00", "topped_up": "14.00", "redeemed": "6.00", "refunded": "0.00", "withdrawn": "0.00",
-        "expired": "14.00", "debited": "0.00",
+        "expired": "14.00", "debited": "0.00", "by_admin": "20.00", "by_customer": "0.00",
     });
     assert_eq!(account["lifetime"], expected);
     assert_eq!(account["balance"], "14.00");

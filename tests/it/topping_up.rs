@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::world::{START, World, check_ledger, each, fresh_key, order};
 
+/// When a request of [`START`] lapses that nobody decides on, as the settings have it unless they say otherwise.
+const LAPSES: &str = "2026-12-22T10:00:00Z";
+
 /// A request of 50.00 with these fields besides, or instead.
 fn request_of(fields: Value) -> Value {
     let mut body =
@@ -44,7 +47,7 @@ async fn a_request_waits_and_an_approval_credits_it() {
     let payment = json!({"mode": "online", "method": "stripe", "reference": "pi_123"});
     let pending = json!({
         "id": id, "status": "pending", "amount": "50.00", "currency": "USD", "payment": payment, "reference": "cart-9",
-        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START,
+        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "lapses_at": LAPSES,
     });
     assert_eq!(asked.json, json!({"topup": pending}));
     assert_eq!(topup(&world, "alice").await, pending);
@@ -63,7 +66,8 @@ async fn a_request_waits_and_an_approval_credits_it() {
     let entry = &approved.json["entry"];
     let resolved = json!({
         "id": id, "status": "approved", "amount": "50.00", "currency": "USD", "payment": payment, "reference": "cart-9",
-        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "credited": "50.00", "entry": "USD-1",
+        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "lapses_at": LAPSES,
+        "credited": "50.00", "entry": "USD-1",
         "resolved_by": {"role": "admin", "id": "jane"}, "resolved_at": "2026-11-22T11:00:00Z",
     });
     let expected = json!({
@@ -209,7 +213,7 @@ async fn a_request_is_rejected_with_a_reason_that_the_customer_reads() {
     let expected = json!({
         "id": id, "status": "rejected", "amount": "50.00", "currency": "USD",
         "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"},
-        "requested_by": rejected["topup"]["requested_by"], "requested_at": START,
+        "requested_by": rejected["topup"]["requested_by"], "requested_at": START, "lapses_at": LAPSES,
         "reason": "the payment\nnever came", "resolved_by": {"role": "admin", "id": "jane"}, "resolved_at": START,
     });
     assert_eq!(rejected, json!({"topup": expected}));
@@ -487,7 +491,284 @@ async fn what_waits_is_listed_oldest_first_over_all_customers_page_by_page() {
     let expected = json!({
         "id": ids[0], "customer": "bob", "status": "pending", "amount": "1.00", "currency": "USD",
         "payment": {"mode": "online", "method": "stripe", "reference": "pi_123"},
-        "requested_by": listed["data"][0]["requested_by"], "requested_at": START,
+        "requested_by": listed["data"][0]["requested_by"], "requested_at": START, "lapses_at": LAPSES,
     });
     assert_eq!(listed["data"][0], expected);
+}
+
+/// Settings under which top-ups are approved by themselves.
+fn automatic() -> Value {
+    json!({"topup_approval": "automatic"})
+}
+
+/// Nothing more becomes of this request, which has ended like this.
+async fn has_ended(world: &World, customer: &str, id: &str, status: &str) {
+    let before = world.all_of(customer).await;
+    for refused in [
+        world.admin().approve(customer, id, &fresh_key(), json!({})).await,
+        world.admin().approve(customer, id, &fresh_key(), json!({"amount": "1"})).await,
+        world.admin().reject(customer, id, "too late").await,
+        world.admin().cancel(customer, id).await,
+        world.customer(customer).cancel(customer, id).await,
+    ] {
+        assert_eq!(refused.expect(409, "topup_not_pending").json["status_now"], status);
+    }
+    assert_eq!(world.all_of(customer).await, before);
+}
+
+#[tokio::test]
+async fn where_the_policy_approves_a_request_is_credited_at_once_and_once() {
+    let world = World::start().await;
+    world.settings(automatic()).await;
+    let body = request_of(json!({"reference": "cart-9"}));
+    let asked = world.customer("alice").request_topup("alice", "t", body.clone()).await.expect(201, "");
+    let id = asked.json["topup"]["id"].as_str().unwrap();
+    let payment = json!({"mode": "online", "method": "stripe", "reference": "pi_123"});
+    let approved = json!({
+        "id": id, "status": "approved", "amount": "50.00", "currency": "USD", "payment": payment, "reference": "cart-9",
+        "requested_by": {"role": "customer", "id": "alice"}, "requested_at": START, "lapses_at": LAPSES,
+        "credited": "50.00", "entry": "USD-1", "resolved_by": {"role": "system", "id": "topup_approval"}, "resolved_at": START,
+    });
+    assert_eq!(asked.json, json!({"topup": approved}));
+    assert_eq!(topup(&world, "alice").await, approved);
+    assert!(waiting(&world).await.is_empty());
+    let entry = world.entries("alice").await[0].clone();
+    let expected = json!({
+        "id": "USD-1", "type": "topup", "amount": "50.00", "currency": "USD", "category": "paid", "source": "customer",
+        "balance_after": "50.00", "allocations": [{"lot": "USD-1", "amount": "50.00"}], "expires_at": null,
+        "payment": payment, "reference": "cart-9", "topup": id, "actor": {"role": "customer", "id": "alice"},
+        "at": START, "policy_version": 1, "hash": entry["hash"], "prev_hash": entry["prev_hash"],
+    });
+    assert_eq!(entry, expected);
+    let account = world.account("alice").await;
+    assert_eq!([&account["balance"], &account["pending_topups"]], ["50.00", "0.00"]);
+    assert_eq!(account["lifetime"]["by_customer"], "50.00");
+
+    // Nobody approves it a second time, and it never lapses; the same again answers the same.
+    has_ended(&world, "alice", id, "approved").await;
+    world.settings(json!({"topup_max": {"USD": "1"}})).await;
+    world.set_now("2028-01-01T00:00:00Z");
+    world.expire().await;
+    has_ended(&world, "alice", id, "approved").await;
+    let again = world.shop().request_topup("alice", "t", body).await.expect(201, "");
+    assert_eq!((again.is_replayed(), &again.text), (true, &asked.text));
+    let more = request_of(json!({"amount": "51"}));
+    world.shop().request_topup("alice", "t", more).await.expect(422, "idempotency_mismatch");
+    let entries = world.entries("alice").await;
+    check_ledger(&entries);
+    assert_eq!(entries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_waited_is_replayed_as_such_after_the_policy_approves() {
+    let world = World::start().await;
+    let asked = world.shop().request_topup("alice", "t", request_of(json!({}))).await.expect(201, "");
+    world.settings(automatic()).await;
+    let again = world.shop().request_topup("alice", "t", request_of(json!({}))).await.expect(201, "");
+    assert_eq!((again.is_replayed(), &again.text), (true, &asked.text));
+    assert_eq!(world.account("alice").await["balance"], "0.00");
+    // It waits still, for somebody.
+    let id = asked.json["topup"]["id"].as_str().unwrap();
+    world.admin().approve("alice", id, "a", json!({})).await.expect(200, "");
+}
+
+#[tokio::test]
+async fn above_an_amount_somebody_has_to_approve_currency_by_currency() {
+    let world = World::start().await;
+    world.settings(json!({"topup_approval": {"manual_above": {"USD": "100", "JPY": "0"}}})).await;
+    let mut credited = Vec::new();
+    for (amount, currency, status) in [
+        ("0.01", "USD", "approved"),
+        ("100.00", "USD", "approved"),
+        ("100.01", "USD", "pending"),
+        ("1", "JPY", "pending"),
+        ("0.01", "EUR", "pending"),
+    ] {
+        let body = request_of(json!({"amount": amount, "currency": currency}));
+        let asked = world.customer("alice").request_topup("alice", &fresh_key(), body).await.expect(201, "");
+        assert_eq!(asked.json["topup"]["status"], status, "{amount} {currency}");
+        if status == "approved" {
+            credited.push(amount);
+        }
+    }
+    assert_eq!(each(&world.entries("alice").await, "amount"), credited);
+    let mut amounts: Vec<_> = waiting(&world).await.into_iter().map(|(_, amount)| amount).collect();
+    amounts.sort();
+    assert_eq!(amounts, ["0.01", "1", "100.01"]);
+}
+
+#[tokio::test]
+async fn many_at_once_under_one_key_are_approved_once_by_the_policy() {
+    let world = World::start().await;
+    world.settings(automatic()).await;
+    let shop = world.shop();
+    let ask = |key: &str| {
+        let (shop, key) = (shop.clone(), key.to_owned());
+        async move { shop.request_topup("alice", &key, request_of(json!({}))).await.expect(201, "") }
+    };
+    let same = futures::future::join_all((0..10_u8).map(|_| ask("one"))).await;
+    assert!(same.iter().all(|answer| answer.text == same[0].text));
+    assert_eq!(world.account("alice").await["balance"], "50.00");
+    let others = ["two", "three", "four", "five"];
+    futures::future::join_all(others.map(ask)).await;
+    assert_eq!(world.account("alice").await["balance"], "250.00");
+    check_ledger(&world.entries("alice").await);
+}
+
+#[tokio::test]
+async fn what_the_policy_approves_is_refused_by_the_same_limits() {
+    let world = World::start().await;
+    for (limit, code) in [
+        (json!({"topup_min": {"USD": "50.01"}}), "topup_limit_exceeded"),
+        (json!({"topup_max": {"USD": "49.99"}}), "topup_limit_exceeded"),
+        (json!({"topup_limit": {"USD": "69.99"}}), "topup_limit_exceeded"),
+        (json!({"balance_limit": {"USD": "69.99"}}), "balance_limit_exceeded"),
+        (json!({"topup_methods": ["cash"]}), "payment_method_not_allowed"),
+    ] {
+        let customer = fresh_key();
+        world.settings(json!({})).await;
+        world.granted(&customer, "20", json!({})).await;
+        let mut settings = automatic();
+        settings.as_object_mut().unwrap().extend(limit.as_object().unwrap().clone());
+        world.settings(settings).await;
+        let before = world.all_of(&customer).await;
+        world.shop().request_topup(&customer, "t", request_of(json!({}))).await.expect(422, code);
+        assert_eq!(world.all_of(&customer).await, before);
+        // A refusal stores nothing: the same key succeeds later.
+        world.settings(automatic()).await;
+        world.shop().request_topup(&customer, "t", request_of(json!({}))).await.expect(201, "");
+        assert_eq!(world.account(&customer).await["balance"], "70.00");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_decides_on_lapses_at_its_time_whether_or_not_the_schedule_ran() {
+    for booked in [false, true] {
+        let world = World::start().await;
+        world.settings(json!({"topup_pending_days": 7, "topup_limit": {"USD": "50"}})).await;
+        let id = requested(&world, "alice", json!({})).await;
+        // The days are those of the request, not of the settings since.
+        world.settings(json!({"topup_pending_days": 1, "topup_limit": {"USD": "50"}})).await;
+        world.set_now("2026-11-29T09:59:59.999Z");
+        assert_eq!(world.expire().await.topups, 0);
+        assert_eq!(topup(&world, "alice").await["status"], "pending");
+        assert_eq!(waiting(&world).await.len(), 1);
+        let more = request_of(json!({"amount": "0.01"}));
+        let refused = world.shop().request_topup("alice", "u", more).await;
+        refused.expect(422, "topup_limit_exceeded");
+
+        world.set_now("2026-11-29T10:00:00Z");
+        if booked {
+            assert_eq!(world.expire().await.topups, 1);
+            assert_eq!(world.expire().await.topups, 0, "a second run finds nothing");
+        }
+        let lapsed = topup(&world, "alice").await;
+        let ended = json!(["lapsed", {"role": "system", "id": "expire-on-schedule"}, "2026-11-29T10:00:00Z"]);
+        assert_eq!(
+            json!([lapsed["status"], lapsed["resolved_by"], lapsed["resolved_at"]]),
+            ended,
+            "{booked}"
+        );
+        assert!(waiting(&world).await.is_empty(), "{booked}");
+        has_ended(&world, "alice", &id, "lapsed").await;
+        // It counts no more, for whoever looks and for whoever asks, once that is booked.
+        if !booked {
+            assert_eq!(world.expire().await.topups, 1);
+        }
+        assert_eq!(world.account("alice").await["pending_topups"], "0.00", "{booked}");
+        let next = requested(&world, "alice", json!({})).await;
+        world.admin().approve("alice", &next, "a", json!({})).await.expect(200, "");
+        let account = world.account("alice").await;
+        assert_eq!([&account["balance"], &account["pending_topups"]], ["50.00", "0.00"], "{booked}");
+        world.expire().await;
+        let account = world.account("alice").await;
+        assert_eq!([&account["balance"], &account["pending_topups"]], ["50.00", "0.00"], "{booked}");
+        check_ledger(&world.entries("alice").await);
+    }
+}
+
+#[tokio::test]
+async fn an_approval_and_the_schedule_at_once_end_a_request_one_way() {
+    for at in ["2026-12-22T09:59:59.999Z", LAPSES] {
+        let world = World::start().await;
+        let id = requested(&world, "alice", json!({})).await;
+        world.set_now(at);
+        let admin = world.admin();
+        // The schedule comes for the moment at which the request lapses, whatever the other's clock says.
+        let schedule = world.expire_at(LAPSES.parse().unwrap());
+        let (approved, _) = tokio::join!(admin.approve("alice", &id, "a", json!({})), schedule);
+        let status = if approved.status == 200 { "approved" } else { "lapsed" };
+        assert_eq!(topup(&world, "alice").await["status"], status, "{at}");
+        let account = world.account("alice").await;
+        let balance = if approved.status == 200 { "50.00" } else { "0.00" };
+        assert_eq!([&account["balance"], &account["pending_topups"]], [balance, "0.00"], "{at}");
+        has_ended(&world, "alice", &id, status).await;
+        assert!(at != LAPSES || status == "lapsed");
+    }
+}
+
+#[tokio::test]
+async fn a_lapsed_request_replays_as_it_was_made() {
+    let world = World::start().await;
+    let asked = world.shop().request_topup("alice", "t", request_of(json!({}))).await.expect(201, "");
+    world.set_now("2027-01-01T00:00:00Z");
+    for _ in 0..2_u8 {
+        let again = world.shop().request_topup("alice", "t", request_of(json!({}))).await.expect(201, "");
+        assert_eq!((again.is_replayed(), &again.text), (true, &asked.text));
+        world.expire().await;
+    }
+}
+
+#[tokio::test]
+async fn an_approved_request_leaves_the_list_at_once_and_the_index_with_the_schedule() {
+    let world = World::start().await;
+    let id = requested(&world, "alice", json!({})).await;
+    requested(&world, "bob", json!({})).await;
+    world.admin().approve("alice", &id, "a", json!({})).await.expect(200, "");
+    let bobs = [("bob".to_owned(), "50.00".to_owned())];
+    assert_eq!(waiting(&world).await, bobs);
+    let before = world.all_of("alice").await;
+    assert_eq!(world.expire().await.topups, 1);
+    assert_eq!(world.expire().await.topups, 0);
+    assert_eq!((waiting(&world).await, world.all_of("alice").await), (bobs.to_vec(), before));
+}
+
+#[tokio::test]
+async fn requests_that_wait_count_by_currency() {
+    let world = World::start().await;
+    world.settings(json!({"topup_limit": {"USD": "100", "EUR": "60"}})).await;
+    for (amount, currency, code) in [
+        ("50", "USD", ""),
+        ("50", "EUR", ""),
+        ("50.01", "USD", "topup_limit_exceeded"),
+        ("10.01", "EUR", "topup_limit_exceeded"),
+        ("9999", "JPY", ""),
+        ("50", "USD", ""),
+        ("10", "EUR", ""),
+        ("0.01", "USD", "topup_limit_exceeded"),
+        ("0.01", "EUR", "topup_limit_exceeded"),
+    ] {
+        let body = request_of(json!({"amount": amount, "currency": currency}));
+        let answer = world.shop().request_topup("alice", &fresh_key(), body).await;
+        let answer = answer.expect(if code.is_empty() { 201 } else { 422 }, code);
+        if !code.is_empty() {
+            let limit = if currency == "USD" { "100.00" } else { "60.00" };
+            assert_eq!(answer.json["maximum"], limit);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_members_limits_are_its_groups_when_it_asks_and_when_it_is_approved() {
+    let world = World::start().await;
+    let put = async |path: &str, body: Value| world.admin().put(path, body).await.expect(200, "");
+    put("/v1/groups/vip", json!({"policy": {"topup_max": {"USD": "50"}}})).await;
+    put("/v1/customers/alice", json!({"group": "vip"})).await;
+    let id = requested(&world, "alice", json!({})).await;
+    requested(&world, "bob", json!({"amount": "500"})).await;
+    put("/v1/groups/vip", json!({"policy": {"topup_max": {"USD": "49"}}})).await;
+    world.admin().approve("alice", &id, "a", json!({})).await.expect(422, "topup_limit_exceeded");
+    put("/v1/customers/alice", json!({"group": "vip", "policy": {"topup_max": null}})).await;
+    let approved = world.admin().approve("alice", &id, "a", json!({})).await.expect(200, "").json;
+    assert_eq!(approved["entry"]["customer_version"], 2);
 }

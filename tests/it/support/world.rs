@@ -316,14 +316,17 @@ pub fn check_ledger(entries: &[Value]) {
     for entry in entries {
         let (currency, number) = entry["id"].as_str().unwrap().split_once('-').unwrap();
         let (before, hash, balance) = last.get(currency).copied().unwrap_or((0, ZERO_HASH, Decimal::ZERO));
-        let amount: Decimal = entry["amount"].as_str().unwrap().parse().unwrap();
+        let number_in = |member: &str| entry[member].as_str().unwrap_or("0").parse::<Decimal>().unwrap();
+        let amount = number_in("amount");
+        // A hold moves nothing, and tells what it reserves.
+        let moved = if entry["type"] == "hold" { number_in("held") } else { amount.abs() };
         let parts = entry["allocations"].as_array().unwrap();
         let allocated: Decimal =
             each(parts, "amount").iter().map(|part| part.parse::<Decimal>().unwrap()).sum();
         assert_eq!(number.parse::<u64>().unwrap(), before.strict_add(1), "{entry}");
         assert_eq!(entry["prev_hash"], hash, "{entry}");
         assert_eq!(entry["balance_after"], (balance + amount).to_string(), "{entry}");
-        assert_eq!(allocated, amount.abs(), "{entry}");
+        assert_eq!(allocated + number_in("overdraft"), moved, "{entry}");
         let hash = entry["hash"].as_str().unwrap();
         assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{entry}");
         last.insert(currency, (before.strict_add(1), hash, balance + amount));

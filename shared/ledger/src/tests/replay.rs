@@ -299,7 +299,7 @@ fn a_lots_expiry_moves_alone_or_with_all_that_have_none() {
     story.grant(2, "20", None);
     story.grant(3, "30", Some(20));
     story.change_expiry(4, 1, LotExpiry::At(day(9)));
-    story.policy = policy(r#"{"expiry_days": 15}"#);
+    story.policy = policy(r#"{"expiry_days": 15, "apply_to_existing": true}"#);
     story.then(5, |account, policy, at| reach_back(account, policy, at).unwrap().unwrap());
     assert_eq!(story.account.lots[1].origin.expires_at, Some(day(18)));
     story.change_expiry(6, 2, LotExpiry::Never);
@@ -510,7 +510,7 @@ fn a_forged_expiry_drifts() {
     story.check_forged(|entry| entry.amount = usd("1"), &Drift::Form { field: "amount" });
     story.change_expiry(7, 3, LotExpiry::Never);
     story.grant(8, "1", None);
-    story.policy = policy(r#"{"expiry_days": 15}"#);
+    story.policy = policy(r#"{"expiry_days": 15, "apply_to_existing": true}"#);
     story.then(9, |account, policy, at| reach_back(account, policy, at).unwrap().unwrap());
     story.check_forged(|entry| entry.allocations[0].origin = None, &Drift::LotOrigin { lot: 7.into() });
     story.check_forged(|entry| entry.allocations[0].lot = 3.into(), &Drift::LotOrigin { lot: 3.into() });
