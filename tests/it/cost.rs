@@ -1,6 +1,7 @@
 //! What each operation costs the database: round trips and capacity units, exactly.
 
 use serde_json::json;
+use store::ChangedItem;
 
 use crate::support::{
     wire::Trip,
@@ -85,6 +86,28 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         .await
         .expect(201, "");
     note("debit");
+    let lot = json!({"reason": "by mistake"});
+    admin.post("/v1/customers/alice/lots/USD-4/void", "v1", lot).await.expect(201, "");
+    note("void of a lot");
+    let hold = json!({"order": order("3", "10"), "hold": true});
+    let held = shop.post("/v1/customers/alice/redemptions", "h2", hold).await.expect(201, "");
+    world.wire.trips();
+    let path = format!("/v1/customers/alice/redemptions/{}/void", held.json["entry"]["id"].as_str().unwrap());
+    shop.post(&path, "v2", json!({})).await.expect(201, "");
+    note("void of a hold");
+    let first = json!({"amount": "25", "category": "paid", "expires_on": "2026-12-31"});
+    shop.post("/v1/customers/bob/grants", "g1", first).await.expect(201, "");
+    note("grant, the first, that expires");
+    world.store.relist(&ChangedItem::of("C#bob", "A#USD", true)).await.unwrap();
+    note("listing a new account");
+    shop.post("/v1/customers/bob/grants", "g2", json!({"amount": "25", "category": "paid"}))
+        .await
+        .expect(201, "");
+    world.wire.trips();
+    world.store.relist(&ChangedItem::of("C#bob", "A#USD", false)).await.unwrap();
+    note("listing a balance");
+    admin.get("/v1/customers?sort=-balance").await.expect(200, "");
+    note("list of one customer");
 
     world.set_now("2027-01-01T00:00:00Z");
     world
@@ -96,7 +119,8 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     note("expire");
 
     let expected = [
-        "grant, the first: BatchGetItem 4, TransactWriteItems 5",
+        // One unit is that of the index of all accounts, which no later entry writes.
+        "grant, the first: BatchGetItem 4, TransactWriteItems 6",
         "grant: BatchGetItem 4, TransactWriteItems 5",
         "grant that expires before all others: BatchGetItem 4, TransactWriteItems 6",
         "grant with a note and a reference: BatchGetItem 4, TransactWriteItems 5",
@@ -117,6 +141,14 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         "refund: BatchGetItem 5, Query 1, TransactWriteItems 7",
         "withdraw: BatchGetItem 4, TransactWriteItems 5",
         "debit: BatchGetItem 4, TransactWriteItems 5",
+        "void of a lot: BatchGetItem 4, TransactWriteItems 5",
+        "void of a hold: BatchGetItem 5, Query 1, TransactWriteItems 5",
+        "grant, the first, that expires: BatchGetItem 4, TransactWriteItems 7",
+        // Behind the call, once for each account and batch.
+        "listing a new account: GetItem 1, PutItem 2, PutItem 2",
+        "listing a balance: GetItem 1, PutItem 3",
+        // The settings; then the four parts of the list at the same time; then the customer.
+        "list of one customer: BatchGetItem 2, GetItem 1, Query 0.5, Query 0.5, Query 0.5, Query 0.5",
         "expire: BatchGetItem 3, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);
