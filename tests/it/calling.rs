@@ -65,6 +65,8 @@ fn rows() -> Vec<Row> {
             [403, 403, 403, 200],
         ),
         row("GET", "/v1/topups", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/customers", json!(null), [403, 403, 403, 200]),
+        row("DELETE", "/v1/customers/{customer}/personal-data", json!(null), [403, 403, 403, 204]),
         row("GET", "/v1/customers/{customer}", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/entries", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/topups", json!(null), [200, 404, 200, 200]),
@@ -421,7 +423,7 @@ async fn what_is_no_route_is_not_found_whoever_asks() {
     for (method, path) in [
         ("GET", "/"),
         ("GET", "/v1"),
-        ("GET", "/v1/customers"),
+        ("POST", "/v1/customers"),
         ("GET", "/v2/customers/alice"),
         ("GET", "/V1/customers/alice"),
         ("GET", "/v1/customers/alice/"),

@@ -45,6 +45,7 @@ struct Answer {
     settings: Policy,
     version: u64,
     /// How far `apply_to_existing` is, if it was ever asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reach_back: Option<ReachBackView>,
 }
 
