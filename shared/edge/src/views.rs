@@ -363,7 +363,7 @@ impl CustomerAccountView {
         } = account.lifetime;
         Ok(Self {
             balances: AccountView::now(account, policy, now)?,
-            pending_topups: account.pending,
+            pending_topups: account.waiting(now)?,
             lots: account.lots.iter().map(lot).collect(),
             expiring: expiring.collect(),
             lifetime: LifetimeView {
