@@ -422,6 +422,15 @@ async fn every_setting_is_checked() {
         ("/topup_methods", vec![json!("cash"), json!({}), json!(1)]),
         ("/topup_methods/0", and_null(labels())),
         (
+            "/topup_approval",
+            and_null(vec![json!("never"), json!("Manual"), json!(""), json!(true), json!([])]),
+        ),
+        ("/topup_approval/manual_above", and_null(limits())),
+        (
+            "/topup_pending_days",
+            and_null(vec![json!(0), json!(-1), json!(36_501), json!(1.5), json!("30"), json!({})]),
+        ),
+        (
             "/expiry_days",
             vec![
                 json!(0),
@@ -441,7 +450,10 @@ async fn every_setting_is_checked() {
         ("/version", vec![json!(1)]),
         ("/settings", vec![json!({})]),
     ];
-    let base = json!({"topup_methods": ["cash"], "topup_max": {"USD": "1"}, "expiry_days": {"paid": 1}});
+    let base = json!({
+        "topup_methods": ["cash"], "topup_max": {"USD": "1"}, "expiry_days": {"paid": 1},
+        "topup_approval": {"manual_above": {"USD": "1"}},
+    });
     check("PUT", |_| "/v1/settings".to_owned(), base, &cases, &[]).await;
 }
 
@@ -468,6 +480,10 @@ async fn what_stands_inside_a_setting_is_checked() {
         ("usage_limit", json!({"type": "fixed", "maximum": {"USD": "0.001"}})),
         ("usage_limit", json!({"type": "fixed", "maximum": {"usd": "5"}})),
         ("usage_limit", json!({"type": "percent", "maximum": "25", "minimum": "1"})),
+        ("topup_approval", json!({})),
+        ("topup_approval", json!({"manual": {}})),
+        ("topup_approval", json!({"manual_above": {"USD": "1"}, "manual": {}})),
+        ("topup_approval", json!({"manual_above": {"USD": "0.001"}})),
         ("activation_total", json!({"USD": "0.001"})),
         ("activation_total", json!({"USD": "-1"})),
         ("activation_total", json!({"USD": 130})),
@@ -492,15 +508,36 @@ async fn what_stands_inside_a_setting_is_checked() {
 }
 
 #[tokio::test]
-async fn every_field_of_a_profile_and_of_an_api_key_is_checked() {
+async fn every_field_of_a_profile_a_group_and_an_api_key_is_checked() {
     let cases = [
         ("/name", labels()),
         ("/email", labels()),
+        ("/language", texts(&["", "e", "english language", "en_GB", "en-", "é", &"x".repeat(36)])),
+        ("/group", texts(&["", "v i p", "vip/", "é", "\u{0}", &"x".repeat(65)])),
+        ("/frozen", and_null(vec![json!("true"), json!(1), json!([])])),
+        ("/policy", vec![json!("none"), json!([]), json!(1), json!(true)]),
+        ("/policy/enabled", and_null(vec![json!("true"), json!(1)])),
+        ("/policy/balance_limit", vec![json!("5"), json!(5), json!([])]),
+        ("/policy/usage_limit", vec![json!("25"), json!([])]),
+        ("/policy/currency", vec![json!("EUR")]),
+        ("/policy/frozen", vec![json!(true)]),
+        ("/version", vec![json!(1)]),
         ("/phone", vec![json!("1")]),
         ("/customer", vec![json!("bob")]),
     ];
-    let base = json!({"name": "Alice", "email": "a@example.com"});
+    let base = json!({"name": "Alice", "email": "a@example.com", "policy": {}});
     check("PUT", |_| "/v1/customers/alice".to_owned(), base, &cases, &[]).await;
+    let cases = [
+        ("/policy", vec![json!("none"), json!([]), json!(1), json!(true)]),
+        ("/policy/hold_ttl_seconds", and_null(vec![json!(0), json!("900"), json!(604_801)])),
+        ("/policy/withdrawable/0", words(&["gift", "Paid"])),
+        ("/policy/time_zone", vec![json!("UTC")]),
+        ("/policy/sort_order", vec![json!(9)]),
+        ("/group", vec![json!("vip")]),
+        ("/name", vec![json!("Very important")]),
+    ];
+    let base = json!({"policy": {"withdrawable": ["paid"]}});
+    check("PUT", |_| "/v1/groups/vip".to_owned(), base, &cases, &[]).await;
     let cases = [
         ("/role", words(&["customer", "system", "Admin", "owner"])),
         ("/name", labels()),

@@ -393,7 +393,7 @@ impl CustomerAccountView {
             account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
         Ok(Self {
             balances: AccountView::now(account, policy, now)?,
-            pending_topups: Some(account.pending),
+            pending_topups: Some(account.waiting(now)?),
             lots: account.lots.iter().map(lot).collect(),
             expiring: expiring.collect(),
             lifetime: LifetimeView::from(account.lifetime),

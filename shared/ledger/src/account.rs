@@ -10,12 +10,15 @@ use crate::{
     policy::{ConsumptionOrder, Policy},
     redeem::OrderUse,
     text::words,
+    topup::Topup,
 };
 
 /// Open lots that an account may hold: the account is one stored item whose size is paid for at every change.
 pub const MAX_OPEN_LOTS: usize = 500;
 /// Live holds that an account may have at once.
 pub const MAX_HOLDS: usize = 50;
+/// Top-up requests of which an account knows by itself when they lapse.
+const MAX_LAPSES: usize = 50;
 
 words! {
     /// What kind of credit a lot is.
@@ -144,8 +147,10 @@ pub struct Account {
     pub holds: Vec<Hold>,
     /// What the customer owes by overdraft, not negative.
     pub debt: Money,
-    /// Sum of the top-up requests that wait.
+    /// Sum of the top-up requests that wait, and of those whose lapse is not booked yet.
     pub pending: Money,
+    /// When which of these lapse, for 50 of them; those beyond count until their lapse is booked.
+    pub lapses: Vec<(Timestamp, Money)>,
     /// Totals since the first entry.
     pub lifetime: Lifetime,
     /// Nothing is to be booked before this moment: when the schedule has to look next. A lower bound, so that spending
@@ -174,6 +179,7 @@ impl Account {
             holds: Vec::new(),
             debt: zero,
             pending: zero,
+            lapses: Vec::new(),
             lifetime: Lifetime {
                 granted: zero,
                 topped_up: zero,
@@ -195,6 +201,36 @@ impl Account {
     /// [`OutOfRange`] when the sum does not fit.
     pub fn balance(&self) -> Result<Money, OutOfRange> {
         Money::sum(self.currency, self.lots.iter().map(|lot| lot.remaining))?.minus(self.debt)
+    }
+
+    /// Sum of the top-up requests that wait now: what has lapsed counts no more, booked or not.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when the sum does not fit.
+    pub fn waiting(&self, now: Timestamp) -> Result<Money, OutOfRange> {
+        let lapsed = self.lapses.iter().filter(|(lapses_at, _)| now >= *lapses_at);
+        self.pending.minus(Money::sum(self.currency, lapsed.map(|(_, amount)| *amount))?)
+    }
+
+    /// Counts one more request that waits.
+    pub(crate) fn await_topup(&mut self, topup: &Topup) -> Result<(), OutOfRange> {
+        self.pending = self.pending.plus(topup.amount)?;
+        if let Some(lapses_at) = topup.lapses_at.filter(|_| self.lapses.len() < MAX_LAPSES) {
+            self.lapses.push((lapses_at, topup.amount));
+        }
+        Ok(())
+    }
+
+    /// Counts this request no more.
+    pub(crate) fn forget_topup(&mut self, topup: &Topup) -> Result<(), OutOfRange> {
+        self.pending = self.pending.minus(topup.amount)?;
+        // Of two alike it does not matter which.
+        let place =
+            self.lapses.iter().position(|lapse| topup.lapses_at == Some(lapse.0) && lapse.1 == topup.amount);
+        if let Some(place) = place {
+            self.lapses.remove(place);
+        }
+        Ok(())
     }
 
     /// The part of the lots that live holds have reserved.

@@ -135,7 +135,7 @@ pub fn request_topup(
         let (change, topup) = credit(account, policy, &topup, amount, Actor::policy(), at)?;
         return Ok(Asked::Credited(Box::new(change), topup));
     }
-    account.pending = account.pending.plus(amount)?;
+    account.await_topup(&topup)?;
     Ok(Asked::Waits(Box::new(account), topup))
 }
 
@@ -244,7 +244,7 @@ pub fn lapse(
         return Ok(None);
     }
     let mut account = account.clone();
-    account.pending = account.pending.minus(topup.amount)?;
+    account.forget_topup(topup)?;
     Ok(Some((account, lapsed)))
 }
 
@@ -255,7 +255,7 @@ fn settle(account: &Account, topup: &Topup, at: Timestamp) -> Result<Account, Re
         return Err(Refusal::TopupNotPending { status });
     }
     let mut account = account.clone();
-    account.pending = account.pending.minus(topup.amount)?;
+    account.forget_topup(topup)?;
     Ok(account)
 }
 
@@ -282,11 +282,11 @@ fn check_request(
     Ok(())
 }
 
-/// What holds for what a request credits, then and again when it is approved. `account.pending` is without it.
+/// What holds for what a request credits, then and again when it is approved. The account does not count it among those that wait.
 fn check_balance(account: &Account, policy: &Policy, amount: Money, at: Timestamp) -> Result<(), Refusal> {
     let currency = account.currency;
     let balance = account.counted(policy, at)?.plus(amount)?;
-    let with_pending = balance.plus(account.pending)?;
+    let with_pending = balance.plus(account.waiting(at)?)?;
     if let Some(limit) = policy.topup_limit.of(currency).filter(|limit| with_pending > *limit) {
         return Err(Refusal::TopupLimitExceeded { limit });
     }

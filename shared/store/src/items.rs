@@ -208,6 +208,9 @@ type PackedLot = (u64, u8, (u8, u8), i64, Option<i64>, i64);
 /// One hold as it is packed: entry, deadline, parts by lot, overdraft, and the order's id, base, total and bound.
 type PackedHold = (u64, i64, Vec<(u64, u8, i64)>, i64, (String, i64, i64, String));
 
+/// One top-up request that waits, as it is packed: when it lapses, and its amount.
+type PackedLapse = (i64, i64);
+
 pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, Error> {
     let key = Key::account(&account.customer, account.currency);
     let corrupt = |reason: &str| corrupt(&key, reason);
@@ -264,10 +267,16 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
         text("lq", &account_partition(shard(&account.customer, SHARDS))),
         text("lk", account.customer.as_str()),
     ]);
-    // Most accounts have neither, and pay for each byte at every change.
+    // Most accounts have none of these, and pay for each byte at every change.
     if !holds.is_empty() {
         let packed = postcard::to_allocvec(&holds).map_err(|error| corrupt(&error.to_string()))?;
         item.extend([bytes("holds", packed)]);
+    }
+    if !account.lapses.is_empty() {
+        let lapse = |(at, amount): &(Timestamp, Money)| Ok((at.as_millisecond(), minor(*amount)?));
+        let lapses: Vec<PackedLapse> = account.lapses.iter().map(lapse).collect::<Result<_, Error>>()?;
+        let packed = postcard::to_allocvec(&lapses).map_err(|error| corrupt(&error.to_string()))?;
+        item.extend([bytes("lapses", packed)]);
     }
     if !account.debt.is_zero() {
         item.extend([number("debt", minor(account.debt)?)]);
@@ -322,6 +331,12 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
             },
         })
     };
+    let packed_lapses: Vec<PackedLapse> = match item.contains_key("lapses") {
+        true => postcard::from_bytes(fields.bytes("lapses")?)
+            .map_err(|error| fields.corrupt(&error.to_string()))?,
+        false => Vec::new(),
+    };
+    let lapse = |(at, amount): PackedLapse| Ok((fields.moment(at)?, money(amount)));
     let lifetime = match item.get("life") {
         Some(AttributeValue::L(totals)) => totals.as_slice(),
         _ => return Err(fields.corrupt("life is missing")),
@@ -342,6 +357,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         holds: packed_holds.into_iter().map(hold).collect::<Result<_, Error>>()?,
         debt: if item.contains_key("debt") { money(fields.number("debt")?) } else { Money::zero(currency) },
         pending: money(fields.number("pend")?),
+        lapses: packed_lapses.into_iter().map(lapse).collect::<Result<_, Error>>()?,
         lifetime: Lifetime {
             granted: total(0)?,
             topped_up: total(1)?,

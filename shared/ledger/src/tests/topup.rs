@@ -48,7 +48,9 @@ fn check(settings: &str, amount: &str, expected: Result<(), Refusal>) {
     let answer = ask(&account, settings, amount);
     assert_eq!(answer.clone().map(|_| ()), expected, "{amount} under {settings}");
     if let Ok((after, topup)) = answer {
-        assert_eq!(after, Account { pending: usd("30.00").plus(usd(amount)).unwrap(), ..account });
+        let pending = usd("30.00").plus(usd(amount)).unwrap();
+        assert_eq!(after.waiting(day(2)), Ok(pending));
+        assert_eq!(after, Account { pending, lapses: after.lapses.clone(), ..account });
         assert_eq!((topup.amount, topup.status, topup.resolution), (usd(amount), TopupStatus::Pending, None));
     }
 }
@@ -142,7 +144,8 @@ fn a_request_is_resolved_once_and_only_once() {
 #[test]
 fn a_request_that_is_rejected_or_cancelled_credits_nothing() {
     let (account, topup) = asked("40.00", &["30.00", "50.00"]);
-    let no_longer_waiting = Account { pending: usd("30.00"), ..account.clone() };
+    let lapses = account.lapses.iter().copied().filter(|(_, amount)| *amount == usd("30.00")).collect();
+    let no_longer_waiting = Account { pending: usd("30.00"), lapses, ..account.clone() };
 
     let (after, rejected) =
         reject(&account, &topup, "no money came".parse().unwrap(), staff(), day(3)).unwrap();
@@ -335,6 +338,8 @@ fn a_request_that_nobody_decided_on_lapses() {
         assert_eq!(cancel(&account, &topup, alice(), at).map(|_| ()), expected, "at {at}");
     }
 
+    // It counts until then and no longer, whether or not that is booked.
+    assert_eq!([last, day(9)].map(|at| account.waiting(at)), [Ok(usd("80.00")), Ok(usd("30.00"))]);
     assert_eq!(lapse(&account, &topup, last), Ok(None));
     // Whenever it is booked, it lapsed when it did.
     let (after, booked) = lapse(&account, &topup, day(20)).unwrap().unwrap();
