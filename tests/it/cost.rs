@@ -1,5 +1,8 @@
 //! What each operation costs the database: round trips and capacity units, exactly.
 
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
 use serde_json::json;
 use store::ChangedItem;
 
@@ -22,7 +25,12 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     let world = World::start().await;
     let (shop, admin) = (world.shop(), world.admin());
     let mut costs = Vec::new();
-    let mut note = |what: &str| costs.push(format!("{what}: {}", cost(&world.wire.trips())));
+    let mut units = BTreeMap::new();
+    let mut note = |what: &'static str| {
+        let trips = world.wire.trips();
+        costs.push(format!("{what}: {}", cost(&trips)));
+        units.insert(what, read_and_written(&trips));
+    };
 
     shop.post("/v1/customers/alice/grants", "g1", json!({"amount": "25", "category": "paid"}))
         .await
@@ -152,4 +160,69 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         "expire: BatchGetItem 3, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);
+
+    for Row { call, trips, measured } in README_ROWS {
+        for what in *measured {
+            let (read, written) = units[what];
+            let row = format!("| {call} | {trips} | {read} | {written} |");
+            assert!(
+                README.lines().any(|line| line == row),
+                "README.md lacks the row, measured of {what}:\n{row}"
+            );
+        }
+    }
+    let rows = README.split("## What a call costs").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = rows.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).count();
+    assert_eq!(rows, README_ROWS.len() + 1, "README.md has a row that is not measured");
+}
+
+const README: &str = include_str!("../../README.md");
+
+/// One row of the README's table, and what it was measured of.
+struct Row {
+    call: &'static str,
+    /// One after the other: what goes at the same time is one.
+    trips: u8,
+    measured: &'static [&'static str],
+}
+
+const README_ROWS: &[Row] = &[
+    Row {
+        call: "grant, redeem, hold, withdraw, debit, void of a lot",
+        trips: 2,
+        measured: &[
+            "grant",
+            "grant with a note and a reference",
+            "redeem over three lots",
+            "hold",
+            "withdraw",
+            "debit",
+            "void of a lot",
+        ],
+    },
+    Row {
+        call: "grant that is an account's first, or expires before all others",
+        trips: 2,
+        measured: &["grant, the first", "grant that expires before all others"],
+    },
+    Row { call: "capture, void of a hold", trips: 2, measured: &["capture", "void of a hold"] },
+    Row { call: "refund", trips: 2, measured: &["refund", "refund, the first"] },
+    Row { call: "the same again", trips: 1, measured: &["replay"] },
+    Row { call: "quote", trips: 1, measured: &["quote"] },
+    Row { call: "balance", trips: 1, measured: &["balance"] },
+    Row { call: "history of one currency, a page", trips: 1, measured: &["history of one currency"] },
+    Row { call: "history, a page", trips: 1, measured: &["history"] },
+    Row { call: "request a top-up", trips: 2, measured: &["request top-up"] },
+    Row { call: "approve", trips: 2, measured: &["approve"] },
+    Row { call: "expire, an account", trips: 2, measured: &["expire"] },
+    Row { call: "list a changed balance, behind the call", trips: 2, measured: &["listing a balance"] },
+    Row { call: "list of customers, of one", trips: 3, measured: &["list of one customer"] },
+];
+
+/// Units of what was read, and of what was written.
+fn read_and_written(trips: &[Trip]) -> (Decimal, Decimal) {
+    let (written, read): (Vec<_>, Vec<_>) =
+        trips.iter().partition(|trip| ["TransactWriteItems", "PutItem"].contains(&trip.operation.as_str()));
+    let sum = |trips: Vec<&Trip>| trips.into_iter().map(|trip| trip.units).sum::<Decimal>().normalize();
+    (sum(read), sum(written))
 }
