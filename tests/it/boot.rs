@@ -10,7 +10,7 @@ use crate::support::lambda::{Function, Told, start_in_vain};
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 
 /// The event of each function, in an order in which each finds what it needs.
-const EVENTS: [(&str, &str); 9] = [
+const EVENTS: [(&str, &str); 10] = [
     ("settings", include_str!("events/settings.json")),
     ("grant", include_str!("events/grant.json")),
     ("redeem", include_str!("events/redeem.json")),
@@ -20,6 +20,7 @@ const EVENTS: [(&str, &str); 9] = [
     ("withdraw", include_str!("events/withdraw.json")),
     ("expire-on-schedule", include_str!("events/expire-on-schedule.json")),
     ("index-customers", include_str!("events/index-customers.json")),
+    ("grant-group", include_str!("events/grant-group.json")),
 ];
 
 /// What the functions answer that no caller reaches.
@@ -28,7 +29,7 @@ fn told(function: &str) -> Option<Value> {
         "expire-on-schedule" => {
             Some(json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 1, "interrupted": false}))
         }
-        "index-customers" => Some(json!({"batchItemFailures": []})),
+        "index-customers" | "grant-group" => Some(json!({"batchItemFailures": []})),
         _ => None,
     }
 }
@@ -210,14 +211,16 @@ async fn garbage_is_refused_and_the_next_event_answered() {
     );
     assert!(!function.end().contains("panicked"));
 
-    let mut function = Function::start("index-customers", database.endpoint(), &[]).await;
-    let keyless = event("index-customers").replace("\"pk\"", "\"id\"");
-    for garbage in ["{", "[]", "{}", "{\"Records\":[{}]}", &keyless, event("history")] {
-        let told = function.invoke(garbage.to_owned()).await;
-        assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
+    for name in ["index-customers", "grant-group"] {
+        let mut function = Function::start(name, database.endpoint(), &[]).await;
+        let keyless = event(name).replace("\"pk\"", "\"id\"");
+        for garbage in ["{", "[]", "{}", "{\"Records\":[{}]}", &keyless, event("history")] {
+            let told = function.invoke(garbage.to_owned()).await;
+            assert!(matches!(told, Told::Error(_)), "{name}, {garbage}: {told:?}");
+        }
+        // What is gone, or was never there, is nothing to follow.
+        let told = function.invoke(event(name)).await;
+        assert_eq!(told, Told::Response(json!({"batchItemFailures": []})), "{name}");
+        assert!(!function.end().contains("panicked"), "{name}");
     }
-    // An item that is gone, or was never there, is nothing to list.
-    let told = function.invoke(event("index-customers")).await;
-    assert_eq!(told, Told::Response(json!({"batchItemFailures": []})));
-    assert!(!function.end().contains("panicked"));
 }

@@ -76,6 +76,13 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/groups", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/groups/{group}", json!({}), [403, 403, 403, 200]),
         row("GET", "/v1/groups/{group}", json!(null), [403, 403, 403, 200]),
+        row(
+            "POST",
+            "/v1/groups/{group}/grants",
+            json!({"amount": "5", "category": "paid"}),
+            [403, 403, 403, 202],
+        ),
+        row("GET", "/v1/group-grants/{job}", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/customers/{customer}/changes", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/customers/{customer}", json!({"name": "Alice"}), [403, 403, 403, 200]),
         row("POST", "/v1/api-keys", json!({"role": "store"}), [403, 403, 403, 201]),
@@ -107,6 +114,12 @@ impl Row {
         if path.contains("{group}") {
             world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
             path = path.replace("{group}", "vip");
+        }
+        if path.contains("{job}") {
+            world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
+            let body = json!({"amount": "5", "category": "paid"});
+            let asked = world.admin().post("/v1/groups/vip/grants", &fresh_key(), body).await.expect(202, "");
+            path = path.replace("{job}", asked.json["job"]["id"].as_str().unwrap());
         }
         if path.contains("{id}") {
             let made =

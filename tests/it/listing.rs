@@ -164,7 +164,7 @@ async fn a_long_list_is_read_to_its_end_by_each_order() {
 #[tokio::test]
 async fn a_change_that_comes_late_or_twice_lists_what_is_true_now() {
     let world = shop().await;
-    let changed = |id: &str, new| store::ChangedItem::of(&format!("C#{id}"), "A#USD", new);
+    let changed = |id: &str, new| store::ChangedItem::of(&format!("C#{id}"), "A#USD", new, (None, None));
     world.granted("c-1", "500.00", json!({})).await;
     world.catch_up().await;
     for _ in 0..2 {

@@ -25,6 +25,7 @@ mod defects;
 mod erasing;
 mod expiring;
 mod granting;
+mod granting_groups;
 mod holding;
 mod listing;
 mod policies;

@@ -83,8 +83,12 @@ async fn an_expiry_reaches_back_only_where_it_is_said_to() {
     // One customer's own word.
     let policy = json!({"policy": {"expiry_days": 1, "apply_to_existing": true}});
     admin.put("/v1/customers/nobody", policy).await.expect(200, "");
-    assert_eq!(world.expire().await.dated, 1);
+    // At once, and so does joining a group that says so.
     assert_eq!(dates("nobody").await, [json!("2026-11-24T00:00:00Z")]);
+    world.granted("late", "10.00", json!({})).await;
+    admin.put("/v1/customers/late", json!({"group": "old"})).await.expect(200, "");
+    assert_eq!(dates("late").await, [json!("2026-12-03T00:00:00Z")]);
+    assert_eq!(world.expire().await.dated, 0);
 }
 
 #[tokio::test]

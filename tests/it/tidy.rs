@@ -386,6 +386,7 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
                 let keys = match name.as_str() {
                     "Settings" => json!(["STORE", "KEY#*", "C#*", "LIST#*", "JOB#*"]),
                     "ExpireOnSchedule" => json!(["C#*", "JOB#*"]),
+                    "Grant" | "GrantGroup" => json!(["C#*", "GRANT#*"]),
                     "IndexCustomers" => json!(["LIST#*"]),
                     _ => json!(["C#*"]),
                 };
@@ -409,6 +410,7 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
             "Approve",
             "ExpireOnSchedule",
             "Grant",
+            "GrantGroup",
             "IndexCustomers",
             "Redeem",
             "RequestTopup",

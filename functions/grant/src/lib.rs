@@ -1,10 +1,11 @@
 //! `POST /v1/customers/{customer}/grants`: give credit; `…/debits`: take it back; `…/lots/{lot}`: move a lot's expiry, or
-//! void what is left of it.
+//! void what is left of it; `POST /v1/groups/{group}/grants`, `GET /v1/group-grants/{job}`: give credit to a whole group.
 
-use edge::{Access, Call, Problem, Reply, Routes};
+mod groups;
+
+use edge::{Access, Call, GrantBody, Problem, Reply, Routes, lot_expiry};
 use http::Method;
-use jiff::Timestamp;
-use ledger::{Amount, Category, Day, Label, LotExpiry, LotId, Note, Object, Payment};
+use ledger::{Amount, Day, EntryId, Label, LotId, Moment, Note, Refusal};
 use serde::Deserialize;
 use store::Store;
 
@@ -15,21 +16,8 @@ pub fn routes() -> Routes {
         .on(Method::POST, "/v1/customers/{customer}/debits", Access::Admin, debit)
         .on(Method::POST, "/v1/customers/{customer}/lots/{lot}/void", Access::Admin, void)
         .on(Method::PATCH, "/v1/customers/{customer}/lots/{lot}", Access::Admin, change_expiry)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    amount: Amount,
-    currency: Option<String>,
-    category: Category,
-    expires_on: Option<Day>,
-    expires_at: Option<Timestamp>,
-    expires: Option<String>,
-    payment: Option<Object<Payment>>,
-    reference: Option<Label>,
-    note: Option<Note>,
-    internal_note: Option<Note>,
+        .on(Method::POST, "/v1/groups/{group}/grants", Access::Admin, groups::grant)
+        .on(Method::GET, "/v1/group-grants/{job}", Access::Admin, groups::read)
 }
 
 #[derive(Deserialize)]
@@ -51,7 +39,7 @@ struct VoidBody {
 #[serde(deny_unknown_fields)]
 struct ExpiryBody {
     expires_on: Option<Day>,
-    expires_at: Option<Timestamp>,
+    expires_at: Option<Moment>,
     expires: Option<String>,
     reason: Option<Note>,
 }
@@ -59,18 +47,7 @@ struct ExpiryBody {
 async fn grant(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let key = call.key()?;
-    let body: Body = call.body()?;
-    let currency = Call::currency("currency", body.currency.as_deref())?;
-    let expiry = expiry(body.expires_on, body.expires_at, body.expires)?;
-    let grant = ledger::Grant {
-        amount: body.amount,
-        category: body.category,
-        expiry,
-        payment: body.payment.map(|Object(payment)| payment),
-        reference: body.reference,
-        note: body.note,
-        internal_note: body.internal_note,
-    };
+    let (currency, grant) = call.body::<GrantBody>()?.read()?;
     let by = call.who.role();
 
     let command = call.command(&customer, currency, &key)?;
@@ -104,9 +81,10 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
     let VoidBody { reason } = call.body()?;
 
     let command = call.command(&customer, Some(currency), &key)?;
+    let made_by = EntryId { currency, number: lot.entry };
     let committed = store
-        .commit::<Problem>(&command, |account, policy, at| {
-            ledger::void_lot(account, policy, lot, &reason, at)
+        .commit_on::<Problem>(&command, made_by, Refusal::LotNotFound, |account, policy, made_by, _, at| {
+            ledger::void_lot(account, policy, made_by.lot(lot)?, &reason, at)
         })
         .await?;
 
@@ -118,35 +96,17 @@ async fn change_expiry(store: Store, call: Call) -> Result<Reply, Problem> {
     let LotId { currency, lot } = call.path("lot")?;
     let key = call.key()?;
     let ExpiryBody { expires_on, expires_at, expires, reason } = call.body()?;
-    let expiry = expiry(expires_on, expires_at, expires)?.ok_or_else(|| {
+    let expiry = lot_expiry(expires_on, expires_at, expires)?.ok_or_else(|| {
         Problem::invalid("expires_on", "is required, or expires_at, or \"expires\": \"never\"")
     })?;
 
     let command = call.command(&customer, Some(currency), &key)?;
+    let made_by = EntryId { currency, number: lot.entry };
     let committed = store
-        .commit::<Problem>(&command, |account, policy, at| {
-            ledger::change_expiry(account, policy, lot, expiry, reason.as_ref(), at)
+        .commit_on::<Problem>(&command, made_by, Refusal::LotNotFound, |account, policy, made_by, _, at| {
+            ledger::change_expiry(account, policy, made_by.lot(lot)?, expiry, reason.as_ref(), at)
         })
         .await?;
 
     Reply::entered(&committed, call.who.role())
-}
-
-/// The one way in which the body says when the credit expires, if it does.
-fn expiry(
-    expires_on: Option<Day>,
-    expires_at: Option<Timestamp>,
-    expires: Option<String>,
-) -> Result<Option<LotExpiry>, Problem> {
-    match (expires_on, expires_at, expires) {
-        (None, None, None) => Ok(None),
-        (Some(day), None, None) => Ok(Some(LotExpiry::EndOf(day.0))),
-        (None, Some(moment), None) => Ok(Some(LotExpiry::At(moment))),
-        (None, None, Some(word)) if word == "never" => Ok(Some(LotExpiry::Never)),
-        (None, None, Some(_)) => Err(Problem::invalid("expires", "must be \"never\", or left out")),
-        _ => Err(Problem::invalid(
-            "expires_on",
-            "cannot go together with expires_at or expires: give one of them",
-        )),
-    }
 }

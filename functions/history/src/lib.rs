@@ -4,8 +4,7 @@ mod customers;
 
 use edge::{Access, Call, CustomerView, EntryView, Limit, Problem, Reply, Routes, TopupView};
 use http::Method;
-use jiff::Timestamp;
-use ledger::{EntryType, Label, LotId, Role};
+use ledger::{EntryType, Label, LotId, Moment, Role};
 use serde::Deserialize;
 use store::{CustomerRecord, EntriesFilter, Page, Store};
 
@@ -21,7 +20,7 @@ pub fn routes() -> Routes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CustomerQuery {
-    as_of: Option<Timestamp>,
+    as_of: Option<Moment>,
 }
 
 #[derive(Deserialize)]
@@ -30,8 +29,8 @@ struct EntriesQuery {
     currency: Option<String>,
     #[serde(rename = "type")]
     kind: Option<EntryType>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
+    from: Option<Moment>,
+    to: Option<Moment>,
     order: Option<Label>,
     lot: Option<LotId>,
     #[serde(default)]
@@ -50,6 +49,7 @@ struct TopupsQuery {
 async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let CustomerQuery { as_of } = call.query()?;
+    let as_of = as_of.map(|Moment(as_of)| as_of);
     if as_of.is_some_and(|as_of| as_of > call.at) {
         return Err(Problem::invalid("as_of", "must not be in the future"));
     }
@@ -74,6 +74,7 @@ async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {
         return Err(Problem::invalid("lot", "must be of the currency that is asked for"));
     }
     let currency = currency.or(lot.map(|lot| lot.currency));
+    let (from, to) = (from.map(|from| from.0), to.map(|to| to.0));
     let filter = EntriesFilter { currency, kind, from, to, order, lot: lot.map(|lot| lot.lot) };
 
     let page = store.entries(&customer, &filter, Call::cursor(cursor.as_deref())?, limit.get()).await?;

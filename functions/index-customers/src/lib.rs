@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use edge::StreamRecord;
+use edge::{Batch, StreamRecord};
 use futures::{StreamExt, stream};
 use store::{ChangedItem, Store};
 
@@ -13,10 +13,10 @@ use store::{ChangedItem, Store};
 const CONCURRENCY: usize = 16;
 
 /// Brings the lists to what these records changed, and answers the records of which that failed.
-pub async fn index_customers(store: Store, records: Vec<StreamRecord>) -> Vec<StreamRecord> {
+pub async fn index_customers(store: Store, batch: Batch) -> Vec<StreamRecord> {
     // A busy account comes many times in one batch, and is listed once.
     let mut by_item: HashMap<ChangedItem, Vec<StreamRecord>> = HashMap::new();
-    for record in records {
+    for record in batch.records {
         by_item.entry(record.changed.clone()).or_default().push(record);
     }
     let store = &store;

@@ -4,7 +4,8 @@
 use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
 use http::Method;
 use ledger::{
-    Amount, BoundBy, Entry, EntryId, HoldSeconds, Label, Money, Object, Order, OrderLine, Role, SignedAmount,
+    Amount, BoundBy, Entry, EntryId, HoldSeconds, Label, Money, Object, Order, OrderLine, Refusal, Role,
+    SignedAmount,
 };
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
@@ -148,7 +149,7 @@ async fn capture(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, Some(hold.currency), &key)?;
     let committed = store
-        .commit_on::<Problem>(&command, hold, |account, policy, hold, _, at| {
+        .commit_on::<Problem>(&command, hold, Refusal::RedemptionNotFound, |account, policy, hold, _, at| {
             ledger::capture(account, policy, hold, amount, at)
         })
         .await?;
@@ -164,7 +165,7 @@ async fn void(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, Some(hold.currency), &key)?;
     let committed = store
-        .commit_on::<Problem>(&command, hold, |account, policy, hold, _, at| {
+        .commit_on::<Problem>(&command, hold, Refusal::RedemptionNotFound, |account, policy, hold, _, at| {
             ledger::release(account, policy, hold, at)
         })
         .await?;
@@ -180,9 +181,14 @@ async fn refund(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let command = call.command(&customer, Some(redemption.currency), &key)?;
     let committed = store
-        .commit_on::<Problem>(&command, redemption, |account, policy, redemption, refunded, at| {
-            ledger::refund(account, policy, redemption, refunded, amount, at)
-        })
+        .commit_on::<Problem>(
+            &command,
+            redemption,
+            Refusal::RedemptionNotFound,
+            |account, policy, redemption, refunded, at| {
+                ledger::refund(account, policy, redemption, refunded, amount, at)
+            },
+        )
         .await?;
 
     Reply::entered(&committed, call.who.role())
@@ -192,7 +198,7 @@ async fn refund(store: Store, call: Call) -> Result<Reply, Problem> {
 fn redeemed(entry: &Entry, reader: Role) -> Result<Redeemed<'_>, Problem> {
     let order = entry.order.as_ref().ok_or_else(|| Problem::not_of_this_kind(entry))?;
     let applied = entry.held.unwrap_or(entry.amount.negated());
-    let remaining_due = order.total.minus(applied).map_err(ledger::Refusal::from)?;
+    let remaining_due = order.total.minus(applied).map_err(Refusal::from)?;
     let terms = Terms {
         applied,
         remaining_due,

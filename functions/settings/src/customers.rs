@@ -33,7 +33,7 @@ struct Answer {
 
 pub(crate) async fn write(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
-    let Body { name, email, language, group, policy, frozen } = call.body()?;
+    let Body { name, email, language, group, policy, frozen } = call.document()?;
     let policy = policy.map(|Object(policy)| policy).unwrap_or_default();
     let profile = Profile { name, email, language, group, policy, frozen, version: 0 };
 

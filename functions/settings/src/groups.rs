@@ -1,9 +1,9 @@
-//! Groups of customers: the settings that they have instead of the store's.
+//! Groups of customers: the settings that they have instead of the store's, and what is granted to whoever joins.
 
-use edge::{Call, PolicyView, Problem, Reply};
-use ledger::{GroupId, Levels, Object, Overrides};
+use edge::{Call, GrantBody, PolicyView, Problem, Reply};
+use ledger::{Currency, Grant, GroupId, Levels, Object, Overrides, Refusal};
 use serde::{Deserialize, Serialize};
-use store::{Group, Settings, Store};
+use store::{GrantTerms, Group, Settings, Store};
 
 use crate::{Nothing, PageQuery};
 
@@ -11,12 +11,14 @@ use crate::{Nothing, PageQuery};
 #[serde(deny_unknown_fields)]
 struct Body {
     policy: Option<Object<Overrides>>,
+    joining_grant: Option<Object<GrantBody>>,
 }
 
 #[derive(Serialize)]
 struct Answer<'a> {
     group: &'a str,
     policy: Overrides,
+    joining_grant: Option<GrantTerms>,
     /// The rules for its members, each with the level that says so.
     effective: PolicyView,
     version: u64,
@@ -26,6 +28,7 @@ struct Answer<'a> {
 struct Listed {
     group: String,
     policy: Overrides,
+    joining_grant: Option<GrantTerms>,
 }
 
 pub(crate) async fn list(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -38,7 +41,10 @@ pub(crate) async fn list(store: Store, call: Call) -> Result<Reply, Problem> {
     groups.retain(|(id, _)| after.as_deref().is_none_or(|after| *id > after));
     let more = groups.len() > limit.get();
     groups.truncate(limit.get());
-    let listed = |(id, Group { policy }): (&str, Group)| Listed { group: id.to_owned(), policy };
+    let listed = |(id, group): (&str, Group)| {
+        let Group { policy, joining_grant } = group;
+        Listed { group: id.to_owned(), policy, joining_grant }
+    };
     let data: Vec<_> = groups.into_iter().map(listed).collect();
     let next = data.last().filter(|_| more).map(|last| last.group.clone());
     Reply::page(&data, next.as_ref())
@@ -56,17 +62,29 @@ pub(crate) async fn read(store: Store, call: Call) -> Result<Reply, Problem> {
 
 pub(crate) async fn write(store: Store, call: Call) -> Result<Reply, Problem> {
     let id: GroupId = call.path("group")?;
-    let Body { policy } = call.body()?;
-    let group = Group { policy: policy.map(|Object(policy)| policy).unwrap_or_default() };
+    let Body { policy, joining_grant } = call.document()?;
+    let policy = policy.map(|Object(policy)| policy).unwrap_or_default();
+    let joining_grant = joining_grant.map(|Object(grant)| grant.read()).transpose()?;
 
-    let settings = store.put_group(&id, &group, call.edit()?).await?;
+    let (settings, group) = store
+        .put_group::<Problem>(&id, call.edit()?, |store| {
+            let terms = |(currency, grant): &(Option<Currency>, Grant)| -> Result<_, Refusal> {
+                let currency = currency.unwrap_or(store.currency);
+                ledger::check_grant(grant, &policy.over(store.clone()), currency, call.at)?;
+                Ok(GrantTerms { currency, grant: grant.clone() })
+            };
+            let joining_grant = joining_grant.as_ref().map(terms).transpose()?;
+            Ok(Group { policy: policy.clone(), joining_grant })
+        })
+        .await?;
 
     answer(&id, group, settings)
 }
 
-fn answer(id: &GroupId, Group { policy }: Group, settings: Settings) -> Result<Reply, Problem> {
+fn answer(id: &GroupId, group: Group, settings: Settings) -> Result<Reply, Problem> {
+    let Group { policy, joining_grant } = group;
     let version = settings.version;
     let levels = Levels { store: settings.policy, group: policy.clone(), ..Levels::default() };
     let effective = PolicyView::new(&levels)?;
-    Reply::ok(&Answer { group: id.as_str(), policy, effective, version })
+    Reply::ok(&Answer { group: id.as_str(), policy, joining_grant, effective, version })
 }

@@ -75,7 +75,7 @@ async fn read(store: Store, call: Call) -> Result<Reply, Problem> {
 }
 
 async fn write(store: Store, call: Call) -> Result<Reply, Problem> {
-    let policy: Policy = call.body()?;
+    let policy: Policy = call.document()?;
 
     let settings = store.put_settings(&policy, call.edit()?).await?;
 

@@ -44,7 +44,7 @@ struct Serve {
     /// Keeps everything in memory: gone when it stops.
     #[arg(long, conflicts_with = "data")]
     memory: bool,
-    /// Where to keep the data. [default: local/ in the build's target folder]
+    /// Where to keep the data. [default: local-data/ in the build's target folder]
     #[arg(long)]
     data: Option<PathBuf>,
     /// Prints one line of JSON, for scripts, and nothing else.

@@ -20,6 +20,8 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use edge::{Event, Gate, Oidc};
 use expire_on_schedule::expire_on_schedule;
+use grant_group::grant_group;
+use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
 use serde::{Deserialize, Serialize};
@@ -190,7 +192,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
-    server.spawn(database.stream()?.follow(store));
+    follow(&mut server, &database, &store)?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -228,7 +230,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
-    server.spawn(database.stream()?.follow(store));
+    follow(&mut server, &database, &store)?;
 
     let environment = folder.join("lambda.env");
     let lines = [
@@ -265,7 +267,11 @@ pub async fn run_schedule(data: &Path, url: Option<String>, at: Timestamp) -> Re
         return send(url, event).await;
     }
     if !data.join(LEDGER).exists() {
-        return Err(format!("there is no ledger in {}", data.display()).into());
+        return Err(format!(
+            "there is no ledger in {}; give --data where it is, or --url of a service that runs in memory",
+            data.display()
+        )
+        .into());
     }
     let Some(_claim) = Claim::on(data)? else {
         let url = fs::read_to_string(data.join(URL)).map_err(|_| {
@@ -350,6 +356,17 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
             (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))).into_response()
         }
     }
+}
+
+/// Lets every function follow the table's stream that the template lets.
+fn follow(
+    server: &mut JoinSet<Result<(), Failure>>,
+    database: &Database,
+    store: &Store,
+) -> Result<(), Failure> {
+    server.spawn(database.stream()?.follow(store.clone(), index_customers));
+    server.spawn(database.stream()?.follow(store.clone(), grant_group));
+    Ok(())
 }
 
 async fn tick(store: Store) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The table's stream, delivered to the function that follows it as Lambda would.
+//! The table's stream, delivered to a function that follows it as Lambda would.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use dynoxide::actions::{
     describe_stream::DescribeStreamRequest, get_records::GetRecordsRequest,
     get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
 };
-use edge::StreamRecord;
-use index_customers::index_customers;
+use edge::{Batch, StreamRecord};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::Store;
 
@@ -16,6 +16,8 @@ use crate::{Failure, TABLE};
 
 /// How often the stream is looked at here.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long a function may take for one batch here.
+const PATIENCE: Duration = Duration::from_secs(50);
 /// Records of one batch, as the template says.
 const BATCH: usize = 100;
 
@@ -49,11 +51,16 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Delivers one batch, and tells whether there was one. What fails is delivered again, with all that follows it.
+    /// Delivers one batch to a function, and tells whether there was one. What fails is delivered again, with all that follows
+    /// it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn deliver(&mut self, store: &Store) -> Result<bool, Failure> {
+    pub async fn deliver<F, A>(&mut self, store: &Store, at: Timestamp, function: F) -> Result<bool, Failure>
+    where
+        F: Fn(Store, Batch) -> A,
+        A: Future<Output = Vec<StreamRecord>>,
+    {
         let request = json!({"ShardIterator": self.place, "Limit": BATCH});
         let answer = self.database.get_records(serde_json::from_value::<GetRecordsRequest>(request)?)?;
         let next = answer.next_shard_iterator.ok_or("the stream ended")?;
@@ -61,8 +68,7 @@ impl Stream {
         if event.records.is_empty() {
             return Ok(false);
         }
-        let records = event.records.iter().map(StreamRecord::read).collect::<Result<_, _>>()?;
-        let failed = index_customers(store.clone(), records).await;
+        let failed = function(store.clone(), Batch::read(&event, at, PATIENCE)?).await;
         self.place = match failed.into_iter().map(|record| record.sequence_number).min() {
             None => next,
             Some(first) => {
@@ -72,13 +78,17 @@ impl Stream {
         Ok(true)
     }
 
-    /// Delivers what comes, until it is dropped.
+    /// Delivers what comes to a function, until it is dropped.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn follow(mut self, store: Store) -> Result<(), Failure> {
+    pub async fn follow<F, A>(mut self, store: Store, function: F) -> Result<(), Failure>
+    where
+        F: Fn(Store, Batch) -> A,
+        A: Future<Output = Vec<StreamRecord>>,
+    {
         loop {
-            if !self.deliver(&store).await? {
+            if !self.deliver(&store, Timestamp::now(), &function).await? {
                 tokio::time::sleep(PAUSE).await;
             }
         }

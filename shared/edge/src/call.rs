@@ -12,6 +12,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 use serde_json::{Map, Value};
+use store::{CommandKey, Fingerprint};
 
 use crate::{Problem, Who};
 
@@ -93,6 +94,17 @@ impl Call {
         Ok(body)
     }
 
+    /// The body as a whole document. It has to be there: what it leaves out is the default, and an empty one would reset all.
+    ///
+    /// # Errors
+    /// As [`Call::body`]; also when there is none.
+    pub fn document<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if self.body.is_empty() {
+            return Err(Problem::invalid("body", "is required: the whole document, or {} for all defaults"));
+        }
+        self.body()
+    }
+
     /// The query, each parameter at most once.
     ///
     /// # Errors
@@ -132,7 +144,8 @@ impl Call {
         key: &'a IdempotencyKey,
     ) -> Result<store::Command<'a>, Problem> {
         let (actor, at) = (self.actor(), self.at);
-        Ok(store::Command { customer, currency, key, fingerprint: self.fingerprint()?, actor, at })
+        let (key, fingerprint) = (CommandKey::Client(key), self.fingerprint()?);
+        Ok(store::Command { customer, currency, key, fingerprint, actor, at })
     }
 
     /// Who writes a document, and over which version.
@@ -175,13 +188,19 @@ impl Call {
         &self.who.actor
     }
 
-    /// A digest of what is asked for: route, path and body, however the body's JSON is spaced or ordered.
-    fn fingerprint(&self) -> Result<Hash, Problem> {
+    /// A digest of what is asked for: of route and path in its first half, of the body in its second, however the body's
+    /// JSON is spaced or ordered.
+    ///
+    /// # Errors
+    /// When the body is not JSON.
+    pub fn fingerprint(&self) -> Result<Fingerprint, Problem> {
         let mut body: Value = serde_json::from_str(self.text()?).map_err(|error| describe(".", error))?;
         body.sort_all_objects();
-        let said = (self.route, &self.params, body);
-        let said = serde_json::to_vec(&said).map_err(|error| describe(".", error))?;
-        Ok(Hash::of(&said))
+        let digest = |said: serde_json::Result<Vec<u8>>| said.map(|said| Hash::of(&said));
+        let deed = digest(serde_json::to_vec(&(self.route, &self.params)));
+        let words = digest(serde_json::to_vec(&body));
+        let (deed, words) = deed.and_then(|deed| Ok((deed, words?))).map_err(|error| describe(".", error))?;
+        Ok(Fingerprint::of(deed, words))
     }
 
     fn text(&self) -> Result<&str, Problem> {

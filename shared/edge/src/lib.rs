@@ -4,6 +4,7 @@
 //! no rule of money and no word of DynamoDB. HTTP statuses are chosen in `problem.rs` alone.
 
 mod call;
+mod grants;
 mod oidc;
 mod problem;
 mod reply;
@@ -13,10 +14,11 @@ mod views;
 mod who;
 
 pub use call::{Call, Limit};
+pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use routes::{Access, Route, Routes, Service};
-pub use start::{Event, StartError, StreamRecord, event, http, stream};
+pub use start::{Batch, Event, StartError, StreamRecord, event, http, stream};
 pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView};
 pub use who::{Gate, Who, key_id, new_api_key};

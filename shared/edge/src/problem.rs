@@ -63,7 +63,16 @@ impl Problem {
 
     /// There is no such group.
     pub fn group_not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "group_not_found", "there is no such group")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "group_not_found",
+            "there is no such group: it has to be written before",
+        )
+    }
+
+    /// There is no such grant to a group.
+    pub fn group_grant_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "group_grant_not_found", "there is no such grant to a group")
     }
 
     /// There is no such API key.
@@ -107,6 +116,11 @@ impl Problem {
 
     fn with_money(self, member: &str, money: Money) -> Self {
         self.with(member, money.to_string())
+    }
+
+    /// What it says to a person.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Its stable code.

@@ -58,16 +58,29 @@ impl Reply {
         Self::json(StatusCode::OK, body)
     }
 
+    /// 202: it is going to be done.
+    ///
+    /// # Errors
+    /// As [`Reply::created`].
+    pub fn accepted(body: &impl Serialize) -> Result<Self, Problem> {
+        Self::json(StatusCode::ACCEPTED, body)
+    }
+
     /// 200 with a page of a list: `{"data": […], "next_cursor": "…" | null}`.
     ///
     /// # Errors
     /// As [`Reply::created`].
     pub fn page(data: &[impl Serialize], next: Option<&impl Serialize>) -> Result<Self, Problem> {
-        let next =
-            next.map(serde_json::to_vec).transpose().map_err(|error| Problem::internal(error.to_string()))?;
-        // Encoded, so that clients do not come to depend on what is in it.
-        let next_cursor = next.map(|place| URL_SAFE_NO_PAD.encode(place));
-        Self::ok(&Page { data, next_cursor })
+        Self::ok(&Page { data, next_cursor: next.map(Self::cursor).transpose()? })
+    }
+
+    /// The place where a list's next page begins, encoded, so that clients do not come to depend on what is in it.
+    ///
+    /// # Errors
+    /// As [`Reply::created`].
+    pub fn cursor(place: &impl Serialize) -> Result<String, Problem> {
+        let place = serde_json::to_vec(place).map_err(|error| Problem::internal(error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(place))
     }
 
     /// 204: done, and nothing to say.

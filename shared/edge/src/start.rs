@@ -10,7 +10,7 @@ use aws_lambda_events::{
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
-use lambda_http::{Body, LambdaEvent, RequestExt, lambda_runtime, service_fn};
+use lambda_http::{Body, Context, LambdaEvent, RequestExt, lambda_runtime, service_fn};
 use ledger::Hash;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -76,8 +76,7 @@ where
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<EventBridgeEvent<Value>>| async move {
-        let deadline = event.context.deadline().duration_since(std::time::SystemTime::now());
-        let event = Event::read(&event.payload, deadline.unwrap_or_default().saturating_sub(MARGIN))?;
+        let event = Event::read(&event.payload, time_left(&event.context))?;
         handler(store.clone(), event).await.map_err(Into::into)
     }))
     .await
@@ -90,15 +89,15 @@ where
 /// When the environment lacks something, or Lambda's own interface fails.
 pub async fn stream<F, A>(handler: F) -> Result<(), StartError>
 where
-    F: Fn(Store, Vec<StreamRecord>) -> A,
+    F: Fn(Store, Batch) -> A,
     A: Future<Output = Vec<StreamRecord>>,
 {
     lambda_http::tracing::init_default_subscriber();
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<dynamodb::Event>| async move {
-        let records = event.payload.records.iter().map(StreamRecord::read);
-        let failed = handler(store.clone(), records.collect::<Result<_, _>>()?).await;
+        let batch = Batch::read(&event.payload, Timestamp::now(), time_left(&event.context))?;
+        let failed = handler(store.clone(), batch).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures.extend(failed.into_iter().map(|record| {
             let mut failure = DynamoDbBatchItemFailure::default();
@@ -108,6 +107,36 @@ where
         Ok::<_, StartError>(response)
     }))
     .await
+}
+
+/// How long a function may still work before Lambda ends it.
+fn time_left(context: &Context) -> Duration {
+    let deadline = context.deadline().duration_since(std::time::SystemTime::now());
+    deadline.unwrap_or_default().saturating_sub(MARGIN)
+}
+
+/// Records of the table's stream, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The records.
+    pub records: Vec<StreamRecord>,
+    /// When they were delivered.
+    pub at: Timestamp,
+    /// How long they may take.
+    pub time_left: Duration,
+}
+
+impl Batch {
+    /// As DynamoDB sends it.
+    ///
+    /// # Errors
+    /// When a record has no key or no place.
+    pub fn read(event: &dynamodb::Event, at: Timestamp, time_left: Duration) -> Result<Self, StartError> {
+        let records = event.records.iter().map(StreamRecord::read).collect::<Result<_, _>>()?;
+        // The ledger counts in milliseconds.
+        let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+        Ok(Self { records, at, time_left })
+    }
 }
 
 /// One change of the table, as its stream tells it.
@@ -124,13 +153,18 @@ impl StreamRecord {
     ///
     /// # Errors
     /// When the record has no key or no place.
-    pub fn read(record: &dynamodb::EventRecord) -> Result<Self, StartError> {
-        let key = |name| match record.change.keys.get(name) {
-            Some(AttributeValue::S(text)) => Ok(text.as_str()),
-            _ => Err("the record has no key"),
+    fn read(record: &dynamodb::EventRecord) -> Result<Self, StartError> {
+        let change = &record.change;
+        let text = |item: &serde_dynamo::Item, name: &str| match item.get(name) {
+            Some(AttributeValue::S(text)) => Some(text.clone()),
+            _ => None,
         };
-        let changed = ChangedItem::of(key("pk")?, key("sk")?, record.event_name == "INSERT");
-        let sequence_number = record.change.sequence_number.clone().ok_or("the record has no place")?;
+        let key = |name| text(&change.keys, name).ok_or("the record has no key");
+        let group = (text(&change.old_image, "group"), text(&change.new_image, "group"));
+        let is_new = record.event_name == "INSERT";
+        let changed =
+            ChangedItem::of(&key("pk")?, &key("sk")?, is_new, (group.0.as_deref(), group.1.as_deref()));
+        let sequence_number = change.sequence_number.clone().ok_or("the record has no place")?;
         Ok(Self { changed, sequence_number })
     }
 }

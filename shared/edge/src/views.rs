@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ledger::{
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, GroupId, Hash, Label,
-    Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Payment, Policy, Refusal, Role,
-    Topup, TopupId, TopupStatus,
+    Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment, Policy, Refusal,
+    Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -84,9 +84,16 @@ impl<'a> EntryView<'a> {
                 .allocations
                 .iter()
                 .map(|part| {
-                    let dated = part.origin.as_ref().filter(|_| entry.kind == EntryType::ExpiryChange);
-                    let expires_at = dated.and_then(Origin::expiry);
-                    AllocationView { lot: lot_id(part.lot), amount: part.amount, expires_at }
+                    let told = part.origin.as_ref();
+                    let dated =
+                        told.filter(|_| matches!(entry.kind, EntryType::ExpiryChange | EntryType::Refund));
+                    let made = told.filter(|_| entry.kind == EntryType::Refund);
+                    AllocationView {
+                        lot: lot_id(part.lot),
+                        amount: part.amount,
+                        category: made.map(|origin| origin.category),
+                        expires_at: dated.map(Origin::expiry),
+                    }
                 })
                 .collect(),
             expires_at: (entry.category.is_some() || entry.lot.is_some())
@@ -119,9 +126,12 @@ impl<'a> EntryView<'a> {
 struct AllocationView {
     lot: LotId,
     amount: Money,
-    /// The date that reaching back gave it.
+    /// Of the lot that a refund made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
+    category: Option<Category>,
+    /// Of the lot that a refund made, and the date that reaching back gave: a moment, or null for never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Option<Timestamp>>,
 }
 
 /// The balances that an entry left behind.
@@ -265,6 +275,9 @@ pub struct CustomerView {
     /// For staff alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyView>,
+    /// What of it is the customer's own, as it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_policy: Option<Overrides>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
 }
@@ -328,7 +341,7 @@ impl CustomerView {
         let accounts = record.accounts.iter().map(|account| CustomerAccountView::new(account, &policy, now));
         let accounts = accounts.collect::<Result<_, _>>()?;
         let staff = matches!(reader, Role::Admin | Role::Store);
-        let Profile { name, email, language, group, frozen, version, policy: _ } = profile;
+        let Profile { name, email, language, group, frozen, version, policy: own_policy } = profile;
         Ok(Self {
             customer,
             name,
@@ -339,6 +352,7 @@ impl CustomerView {
             accounts,
             as_of: None,
             policy: staff.then(|| PolicyView::new(&levels)).transpose()?,
+            own_policy: staff.then_some(own_policy),
             version: staff.then_some(version),
         })
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Account, Category, Currency, CustomerId, EntryId, Label, LotNumber, Money, Note, OutOfRange, Policy,
-    Role, TopupId,
+    Refusal, Role, TopupId,
     redeem::{BoundBy, OrderUse},
     text::words,
 };
@@ -124,6 +124,11 @@ impl Actor {
     /// The settings themselves, where their expiry reaches back.
     pub fn reaching_back() -> Self {
         Self { role: Role::System, id: "apply_to_existing".to_owned() }
+    }
+
+    /// A group's joining grant.
+    pub fn joining() -> Self {
+        Self { role: Role::System, id: "joining_grant".to_owned() }
     }
 
     /// The settings themselves, where they approve a top-up.
@@ -452,6 +457,17 @@ impl Entry {
     /// The account's currency.
     pub fn currency(&self) -> Currency {
         self.amount.currency()
+    }
+
+    /// This lot, which has to be one that it made, whatever became of it since.
+    ///
+    /// # Errors
+    /// [`Refusal::LotNotFound`] for a lot that never was.
+    pub fn lot(&self, lot: LotNumber) -> Result<LotNumber, Refusal> {
+        let brings = self.category.is_some();
+        let is_new = |part: &Allocation| brings || (self.kind == EntryType::Refund && part.origin.is_some());
+        let made = self.allocations.iter().any(|part| part.lot == lot && is_new(part));
+        if made { Ok(lot) } else { Err(Refusal::LotNotFound) }
     }
 
     /// The text that is hashed and stored.

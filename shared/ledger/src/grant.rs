@@ -1,40 +1,65 @@
 //! Giving credit: every grant makes a lot.
 
 use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Account, Amount, Category, Change, EntryType, Label, Line, NEVER, Note, Origin, Payment, Policy, Refusal,
-    Role, account::Incoming,
+    Account, Amount, Category, Change, Currency, EntryType, Label, Line, Money, NEVER, Note, Origin, Payment,
+    Policy, Refusal, Role, account::Incoming,
 };
 
 /// What a grant asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// How much, in the account's currency.
     pub amount: Amount,
     /// What kind of credit.
     pub category: Category,
     /// When it expires; `None` leaves it to the policy.
+    #[serde(flatten)]
     pub expiry: Option<LotExpiry>,
     /// How money came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<Payment>,
     /// The caller's own reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Label>,
     /// For the customer to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
     /// For the merchant alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal_note: Option<Note>,
 }
 
 /// When a lot expires, where the caller says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LotExpiry {
     /// With the end of this day in the store's zone.
+    #[serde(rename = "expires_on")]
     EndOf(Date),
     /// At this moment.
+    #[serde(rename = "expires_at")]
     At(Timestamp),
     /// Not at all.
+    #[serde(rename = "expires", with = "never")]
     Never,
+}
+
+/// `"never"`, as whoever grants says it.
+mod never {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("never")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "never" => Ok(()),
+            _ => Err(D::Error::custom("must be \"never\"")),
+        }
+    }
 }
 
 /// Gives credit.
@@ -49,11 +74,7 @@ pub fn grant(
     by: Role,
     at: Timestamp,
 ) -> Result<Change, Refusal> {
-    let amount = grant.amount.positive(account.currency).map_err(Refusal::amount("amount"))?;
-    let expires_at = match grant.expiry {
-        None => policy.expiry(grant.category, at),
-        Some(expiry) => expiry.moment(policy, at)?,
-    };
+    let (amount, expires_at) = check_grant(grant, policy, account.currency, at)?;
 
     let mut account = account.clone();
     account.lifetime.granted = account.lifetime.granted.plus(amount)?;
@@ -66,6 +87,24 @@ pub fn grant(
     };
     let origin = Origin { category: grant.category, source: by, granted_at: at, expires_at };
     account.credit(policy, line, Incoming { origin, limited: true }, at)
+}
+
+/// What of a grant can be told without an account: how much, and when it expires.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for an amount that is zero or too precise; [`Refusal::ExpiryInPast`].
+pub fn check_grant(
+    grant: &Grant,
+    policy: &Policy,
+    currency: Currency,
+    at: Timestamp,
+) -> Result<(Money, Option<Timestamp>), Refusal> {
+    let amount = grant.amount.positive(currency).map_err(Refusal::amount("amount"))?;
+    let expires_at = match grant.expiry {
+        None => policy.expiry(grant.category, at),
+        Some(expiry) => expiry.moment(policy, at)?,
+    };
+    Ok((amount, expires_at))
 }
 
 impl LotExpiry {

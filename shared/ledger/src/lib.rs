@@ -28,10 +28,10 @@ pub use entry::{
     SALT, Seal, Texts, Unreadable, Written,
 };
 pub use expire::{Sweep, expire};
-pub use grant::{Grant, LotExpiry, grant};
+pub use grant::{Grant, LotExpiry, check_grant, grant};
 pub use ids::{
     CustomerId, Day, EntryId, GroupId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label,
-    Language, LotId, LotNumber, Note, TopupId,
+    Language, LotId, LotNumber, Moment, Note, TopupId,
 };
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{

@@ -91,6 +91,9 @@ pub enum AmountError {
     /// Not a plain decimal.
     #[error("must be a decimal in a string, such as \"12.50\", without sign, exponent or spaces")]
     Malformed,
+    /// Not a plain decimal, where it may be negative.
+    #[error("must be a decimal in a string, such as \"12.50\" or \"-12.50\", without exponent or spaces")]
+    MalformedSigned,
     /// More than 12 digits before the point.
     #[error("must have at most {MAX_INTEGER_DIGITS} digits before the point")]
     TooLarge,
@@ -117,7 +120,8 @@ impl Amount {
     /// [`AmountError::TooPrecise`] when the currency has fewer decimals.
     pub fn of(self, currency: Currency) -> Result<Money, AmountError> {
         let decimals = currency.decimals();
-        let mut amount = self.0.normalize();
+        let mut amount = self.0;
+        // Zeros at the end count: "1.00" in a currency without cents is likely meant in another.
         if amount.scale() > decimals {
             return Err(AmountError::TooPrecise { currency, decimals });
         }
@@ -136,20 +140,20 @@ impl Amount {
     }
 
     fn digits(text: &str) -> Result<Self, AmountError> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let (whole, fraction) =
+            text.split_once('.').map_or((text, None), |(whole, part)| (whole, Some(part)));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || (whole.len() > 1 && whole.starts_with('0')) {
+        let is_plain = digits(whole) && fraction.is_none_or(digits);
+        if !is_plain || (whole.len() > 1 && whole.starts_with('0')) {
             return Err(AmountError::Malformed);
         }
         if whole.len() > MAX_INTEGER_DIGITS {
             return Err(AmountError::TooLarge);
         }
-        // Zeros at the end say nothing: 12.5000000 is 12.5.
-        let fraction = fraction.trim_end_matches('0');
-        if fraction.len() > MAX_FRACTION_DIGITS {
+        if fraction.is_some_and(|fraction| fraction.len() > MAX_FRACTION_DIGITS) {
             return Err(AmountError::TooManyDecimals);
         }
-        Decimal::from_str_exact(&format!("{whole}.{fraction}0")).map(Self).map_err(|_| AmountError::Malformed)
+        Decimal::from_str_exact(text).map(Self).map_err(|_| AmountError::Malformed)
     }
 }
 
@@ -190,7 +194,11 @@ impl FromStr for SignedAmount {
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
         let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-        Ok(Self { negative, amount: Amount::digits(digits)? })
+        let amount = Amount::digits(digits).map_err(|error| match error {
+            AmountError::Malformed => AmountError::MalformedSigned,
+            other => other,
+        })?;
+        Ok(Self { negative, amount })
     }
 }
 
@@ -389,9 +397,7 @@ mod tests {
     fn amounts_keep_exactly_the_decimals_of_their_currency() {
         check("12.5", "USD", Ok("12.50"));
         check("12", "USD", Ok("12.00"));
-        check("12.500000000000000000000000000000000000", "USD", Ok("12.50"));
         check("12", "JPY", Ok("12"));
-        check("12.0", "JPY", Ok("12"));
         check("0.001", "BHD", Ok("0.001"));
         check("999999999999.99", "USD", Ok("999999999999.99"));
     }
@@ -403,6 +409,10 @@ mod tests {
         check("0.001", "USD", too_precise(Currency::USD));
         check("1.00000000000000000000000000000000000000001", "USD", Err(AmountError::TooManyDecimals));
         check("0.5", "JPY", too_precise("JPY".parse().unwrap()));
+        // Zeros too.
+        check("12.0", "JPY", too_precise("JPY".parse().unwrap()));
+        check("12.500", "USD", too_precise(Currency::USD));
+        check("12.50000", "USD", Err(AmountError::TooManyDecimals));
         check("0.0005", "BHD", too_precise("BHD".parse().unwrap()));
     }
 

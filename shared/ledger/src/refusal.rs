@@ -14,10 +14,12 @@ pub enum Refusal {
         status: TopupStatus,
     },
     /// Whoever asked for a top-up would approve it.
-    #[error("whoever requested a top-up cannot approve it")]
+    #[error("whoever requested a top-up cannot approve it: let another admin do it")]
     SelfApproval,
     /// There is no such redemption, hold or capture of this account.
-    #[error("there is no such redemption")]
+    #[error(
+        "there is no such redemption: a hold is captured or voided, a redemption or a capture is refunded"
+    )]
     RedemptionNotFound,
     /// The hold is past its time.
     #[error("the hold has lapsed")]

@@ -49,6 +49,7 @@ serde_as_text!(
     crate::Language,
     crate::LotId,
     crate::LotNumber,
+    crate::Moment,
     crate::Note,
     crate::TopupId,
     crate::money::Amount,

@@ -6,16 +6,16 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWr
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Asked, Change, Currency, CustomerId, Entry, EntryId, EntryType, Hash, IdempotencyKey,
-    Money, OutOfRange, Policy, Refusal, SALT, Seal, Sweep, Topup, TopupId, TopupStatus,
+    Account, Actor, Asked, Change, Currency, CustomerId, Entry, EntryId, EntryType, GroupId, Hash,
+    IdempotencyKey, Money, OutOfRange, Policy, Refusal, SALT, Seal, Sweep, Topup, TopupId, TopupStatus,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Error, Store,
+    Error, GroupGrantId, Store,
     documents::{decode_profile, decode_settings},
     items::{
-        ERASED, Filed, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded,
+        Filed, Fingerprint, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded,
         decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup, salt,
     },
 };
@@ -38,14 +38,25 @@ pub struct Command<'a> {
     pub customer: &'a CustomerId,
     /// In which currency; `None` is the store's.
     pub currency: Option<Currency>,
-    /// The key that makes a retry safe.
-    pub key: &'a IdempotencyKey,
+    /// What makes a retry safe.
+    pub key: CommandKey<'a>,
     /// What the key stands for: a digest of the request.
-    pub fingerprint: Hash,
+    pub fingerprint: Fingerprint,
     /// Who.
     pub actor: &'a Actor,
     /// When.
     pub at: Timestamp,
+}
+
+/// What names a command, once for each customer.
+#[derive(Clone, Copy, Debug)]
+pub enum CommandKey<'a> {
+    /// A key of whoever calls.
+    Client(&'a IdempotencyKey),
+    /// A grant to the customer's group.
+    GroupGrant(&'a GroupGrantId),
+    /// Having joined this group.
+    Joining(&'a GroupId),
 }
 
 /// An entry, written now or found under its key.
@@ -79,7 +90,7 @@ pub struct Approved {
 struct Read {
     stored: Stored,
     recorded: Option<Recorded>,
-    topup: Option<(Topup, Hash)>,
+    topup: Option<(Topup, Fingerprint)>,
     /// Whether it stands in the list of those that wait.
     topup_is_filed: bool,
     redemption: Option<(Entry, Money)>,
@@ -144,15 +155,16 @@ impl Store {
         .await
     }
 
-    /// Makes one entry that resolves a hold or gives back a redemption: as [`Store::commit`], by a rule that also sees that
-    /// entry and how much of it was given back before.
+    /// Makes one entry that is about an earlier one, as what resolves a hold or gives back a redemption: as
+    /// [`Store::commit`], by a rule that also sees that entry and how much of it was given back before.
     ///
     /// # Errors
-    /// As [`Store::commit`]; [`Refusal::RedemptionNotFound`].
+    /// As [`Store::commit`]; `missing` where there is no such entry.
     pub async fn commit_on<E: From<Refusal> + From<Error>>(
         &self,
         command: &Command<'_>,
         redemption: EntryId,
+        missing: Refusal,
         rule: impl Fn(&Account, &Policy, &Entry, Money, Timestamp) -> Result<Change, Refusal>,
     ) -> Result<Committed, E> {
         let mut entering = Entering::new(self, command);
@@ -162,7 +174,7 @@ impl Store {
             if let Some(committed) = entering.replay(&read)? {
                 return Ok(Step::Done(committed));
             }
-            let (spent, refunded) = read.redemption.as_ref().ok_or(Refusal::RedemptionNotFound)?;
+            let (spent, refunded) = read.redemption.as_ref().ok_or_else(|| missing.clone())?;
             let at = entering.at(&read);
             let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
             let mut beside = Vec::new();
@@ -188,12 +200,12 @@ impl Store {
         command: &Command<'_>,
         rule: impl Fn(&Account, &Policy, TopupId, Timestamp) -> Result<Asked, Refusal>,
     ) -> Result<Requested, E> {
-        let digest = KeyDigest::of(command.key);
+        let digest = KeyDigest::of_command(&command.key);
         let mut attempted = false;
         self.until_settled(command.wanted(), |read| {
             match &read.recorded {
                 None => {}
-                Some(Recorded::Topup(topup, fingerprint)) if *fingerprint == command.fingerprint => {
+                Some(Recorded::Topup(topup, recorded)) if command.fingerprint.repeats(*recorded) => {
                     // What was answered was the request as it was made, whatever became of it since.
                     let topup = topup.as_requested();
                     return Ok(Step::Done(Requested { topup, replayed: !attempted }));
@@ -218,7 +230,7 @@ impl Store {
                         // It has the key's digest in it.
                         topup.id.to_string().as_bytes(),
                         command.customer.as_str().as_bytes(),
-                        &command.fingerprint.0,
+                        command.fingerprint.as_bytes(),
                         &read.stored.revision.to_be_bytes(),
                         format!("{:?}", (at, topup.lapses_at)).as_bytes(),
                     ]);
@@ -325,7 +337,7 @@ impl Store {
         account: &Account,
         revision: u64,
         topup: &Topup,
-        fingerprint: Hash,
+        fingerprint: Fingerprint,
     ) -> Result<Write, Error> {
         let resolved = encode_topup(&account.customer, topup, fingerprint, Filed::WhilePending)?;
         let token = token(&[
@@ -426,14 +438,14 @@ impl Store {
         digest: impl Fn(EntryId) -> KeyDigest,
     ) -> Result<(Write, Entry), Failure> {
         let at = at.max(read.stored.account.at);
-        let seal = read.seal(by, at, salt("", Hash::ZERO));
+        let seal = read.seal(by, at, salt("", Fingerprint::NONE));
         let (account, entry, content) = change.seal(&read.policy, seal)?;
         let digest = digest(entry.id());
         let items = vec![
             self.put_account(&account, read.stored.revision)?,
-            self.put_new(encode_entry(&entry, content, &digest, Hash::ZERO))?,
+            self.put_new(encode_entry(&entry, content, &digest, Fingerprint::NONE))?,
         ];
-        let token = entry_token(&digest, &entry, Hash::ZERO, read.stored.revision);
+        let token = entry_token(&digest, &entry, Fingerprint::NONE, read.stored.revision);
         Ok((Write { items, token }, entry))
     }
 
@@ -678,7 +690,7 @@ impl<'a> Wanted<'a> {
 
 impl<'a> Command<'a> {
     fn wanted(&self) -> Wanted<'a> {
-        let recorded = Some(KeyDigest::of(self.key));
+        let recorded = Some(KeyDigest::of_command(&self.key));
         Wanted { recorded, ..Wanted::account(self.customer, self.currency) }
     }
 }
@@ -702,17 +714,14 @@ struct Entering<'a> {
 
 impl<'a> Entering<'a> {
     fn new(store: &'a Store, command: &'a Command<'a>) -> Self {
-        Self { store, command, digest: KeyDigest::of(command.key), attempted: None }
+        Self { store, command, digest: KeyDigest::of_command(&command.key), attempted: None }
     }
 
     /// What stands under the key, if anything does, and if it is of the same request.
     fn replay(&self, read: &Read) -> Result<Option<Committed>, Error> {
         match &read.recorded {
             None => Ok(None),
-            // What was asked for is forgotten with an entry's free texts: its digest would tell whoever guesses them.
-            Some(Recorded::Entry(entry, fingerprint))
-                if *fingerprint == self.command.fingerprint || *fingerprint == ERASED =>
-            {
+            Some(Recorded::Entry(entry, recorded)) if self.command.fingerprint.repeats(*recorded) => {
                 let replayed = self.attempted != Some(entry.hash);
                 Ok(Some(Committed { entry: (**entry).clone(), replayed }))
             }
@@ -734,7 +743,12 @@ impl<'a> Entering<'a> {
         beside: Vec<TransactWriteItem>,
     ) -> Result<(Write, Committed), E> {
         let Command { key, fingerprint, actor, .. } = *self.command;
-        let seal = read.seal(actor.clone(), at, salt(key.as_str(), fingerprint));
+        let salt = match key {
+            CommandKey::Client(key) => salt(key.as_str(), fingerprint),
+            // What names these is stored, and must not tell the salt.
+            CommandKey::GroupGrant(_) | CommandKey::Joining(_) => fastrand::u128(..).to_be_bytes(),
+        };
+        let seal = read.seal(actor.clone(), at, salt);
         let (account, entry, content) = change.seal(&read.policy, seal).map_err(Refusal::from)?;
         self.attempted = Some(entry.hash);
         let revision = read.stored.revision;
@@ -779,8 +793,8 @@ pub(crate) fn transact(
 
 /// The token of a transaction that makes this entry. The key is in it, since two calls under two keys can come to the same
 /// entry at the same moment, and DynamoDB refuses one token for two bodies.
-fn entry_token(digest: &KeyDigest, entry: &Entry, fingerprint: Hash, revision: u64) -> String {
-    token(&[digest.as_str().as_bytes(), &entry.hash.0, &fingerprint.0, &revision.to_be_bytes()])
+fn entry_token(digest: &KeyDigest, entry: &Entry, fingerprint: Fingerprint, revision: u64) -> String {
+    token(&[digest.as_str().as_bytes(), &entry.hash.0, fingerprint.as_bytes(), &revision.to_be_bytes()])
 }
 
 /// A token for exactly this content: DynamoDB refuses the same token with another body.

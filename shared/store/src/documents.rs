@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
-use ledger::{Actor, CustomerId, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Role};
+use ledger::{
+    Actor, Currency, CustomerId, Grant, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Refusal,
+    Role,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Error, Page, Store,
     commit::transact,
-    items::{Fields, GROUP, Item, Key, bytes, name_place, number, text},
+    items::{Fields, Item, Key, bytes, group_partition, number, text},
 };
 
 /// Tries of a document's write that names no version, against others who write at once.
@@ -45,6 +48,19 @@ pub struct Group {
     /// The settings that it has instead of the store's.
     #[serde(default)]
     pub policy: Overrides,
+    /// Credit for each customer who joins, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joining_grant: Option<GrantTerms>,
+}
+
+/// A grant that is to be made later, and in which currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantTerms {
+    /// In which currency.
+    pub currency: Currency,
+    /// What is granted.
+    #[serde(flatten)]
+    pub grant: Grant,
 }
 
 /// What the shop says of a customer, and the rules for this one alone.
@@ -161,22 +177,31 @@ impl Store {
         Ok(settings)
     }
 
-    /// Writes a group's document whole, as [`Store::put_settings`] does the store's: they have one version.
+    /// Writes a group's document whole, made for these settings of the store; as [`Store::put_settings`] does the store's:
+    /// they have one version.
     ///
     /// # Errors
-    /// As [`Store::put_settings`].
-    pub async fn put_group(&self, id: &GroupId, group: &Group, edit: Edit<'_>) -> Result<Settings, Error> {
-        let document = encode(group)?;
+    /// As [`Store::put_settings`], and what refuses the document.
+    pub async fn put_group<E: From<Error> + From<Refusal>>(
+        &self,
+        id: &GroupId,
+        edit: Edit<'_>,
+        document: impl Fn(&Policy) -> Result<Group, Refusal>,
+    ) -> Result<(Settings, Group), E> {
+        let group = document(&self.settings().await?.policy)?;
+        let encoded = encode(&group)?;
         let reaches_back = group.policy.apply_to_existing == Some(true);
-        self.edit_settings(edit, reaches_back, |settings| {
-            let before = settings.group(id)?.unwrap_or_default();
-            settings.groups.insert(id.to_string(), document.clone());
-            if settings.groups.len() > MAX_GROUPS {
-                return Err(Error::TooLarge(format!("a store can have at most {MAX_GROUPS} groups")));
-            }
-            Ok((Some(id.clone()), differences(&json(&before.policy)?, &json(&group.policy)?)))
-        })
-        .await
+        let settings = self
+            .edit_settings(edit, reaches_back, |settings| {
+                let before = settings.group(id)?.unwrap_or_default();
+                settings.groups.insert(id.to_string(), encoded.clone());
+                if settings.groups.len() > MAX_GROUPS {
+                    return Err(Error::TooLarge(format!("a store can have at most {MAX_GROUPS} groups")));
+                }
+                Ok((Some(id.clone()), differences(&before.rules()?, &group.rules()?)))
+            })
+            .await?;
+        Ok((settings, group))
     }
 
     async fn edit_settings(
@@ -207,7 +232,8 @@ impl Store {
         Err(Error::Conflict)
     }
 
-    /// Writes a customer's document whole, and the line that tells what changed in its rules.
+    /// Writes a customer's document whole, and the line that tells what changed in its rules. Where these say so, credit that
+    /// has no date gets the one that it would have had.
     ///
     /// # Errors
     /// As [`Store::put_settings`]; [`Error::GroupNotFound`].
@@ -236,10 +262,14 @@ impl Store {
                 changes,
             };
             let key = Key::profile_change(customer, profile.version);
-            let reaches_back = profile.policy.apply_to_existing == Some(true);
-            let beside = self.reach_back_from(&key, edit.at, reaches_back)?;
             let item = encode_profile(customer, &profile)?;
-            if self.write_edit(item, before.version, key, &change, beside).await? {
+            if self.write_edit(item, before.version, key, &change, Vec::new()).await? {
+                let reaches_back = settings.levels(Some(&profile))?.policy().apply_to_existing;
+                let record = if reaches_back { self.customer(customer).await? } else { None };
+                // Some accounts are done at once; whatever fails here is done by writing the same again.
+                for account in record.into_iter().flat_map(|record| record.accounts) {
+                    self.reach_back(customer, account.currency, edit.at).await?;
+                }
                 return Ok(profile);
             }
         }
@@ -393,6 +423,14 @@ impl Settings {
         self.groups.get(id.as_str()).map(|document| read_group(id.as_str(), document)).transpose()
     }
 
+    /// The rules for a member of this group who has none of its own; `None` if there is no such group.
+    ///
+    /// # Errors
+    /// When the group cannot be read.
+    pub fn group_policy(&self, id: &GroupId) -> Result<Option<Policy>, Error> {
+        Ok(self.group(id)?.map(|group| group.policy.over(self.policy.clone())))
+    }
+
     /// Every group by its id.
     ///
     /// # Errors
@@ -414,6 +452,17 @@ impl Settings {
             customer: profile.map(|profile| profile.policy.clone()).unwrap_or_default(),
             frozen: profile.is_some_and(|profile| profile.frozen),
         })
+    }
+}
+
+impl Group {
+    /// What of it decides on money, by name.
+    fn rules(&self) -> Result<Value, Error> {
+        let mut rules = json(&self.policy)?;
+        if let (Some(rules), Some(terms)) = (rules.as_object_mut(), &self.joining_grant) {
+            rules.insert("joining_grant".to_owned(), json(terms)?);
+        }
+        Ok(rules)
     }
 }
 
@@ -441,7 +490,7 @@ fn differences(old: &Value, new: &Value) -> BTreeMap<String, Changed> {
         .collect()
 }
 
-fn json(document: &impl Serialize) -> Result<Value, Error> {
+pub(crate) fn json(document: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(document).map_err(|error| Error::Refused(error.to_string()))
 }
 
@@ -510,8 +559,8 @@ pub(crate) fn encode_profile(customer: &CustomerId, profile: &Profile) -> Result
     if let Some(group) = &profile.group {
         item.extend([
             text("group", group.as_str()),
-            text("wq", &format!("{GROUP}#{group}")),
-            text("wk", &name_place(customer, profile.name.as_ref().map(Label::as_str))),
+            text("wq", &group_partition(group)),
+            text("wk", customer.as_str()),
         ]);
     }
     Ok(item)

@@ -9,8 +9,8 @@ use crate::{
     commit::transact,
     documents::{DocumentChange, Edit, encode_profile},
     items::{
-        BY_NUMBER, ERASED, Fields, Filed, Item, Key, TOPUPS, bytes, decode_topup, encode_listed_name,
-        encode_topup, partition,
+        BY_NUMBER, Fields, Filed, Item, Key, TOPUPS, bytes, decode_topup, encode_listed_group,
+        encode_listed_name, encode_topup, partition,
     },
 };
 
@@ -49,12 +49,16 @@ impl Store {
             let version = before.version.saturating_add(1);
             let erased = Profile { version, ..erased };
             let change = DocumentChange::erasure(version, edit);
-            // The list by name follows by itself, but this shall be gone at once.
-            let listed = encode_listed_name(customer, None, version);
-            let listed = transact(Put::builder().table_name(&self.table).set_item(Some(listed)))?;
+            // The lists by name follow by themselves, but this shall be gone at once.
+            let listed = [
+                encode_listed_name(customer, None, version),
+                encode_listed_group(customer, None, erased.group.as_ref(), version),
+            ];
+            let put = |item| transact(Put::builder().table_name(&self.table).set_item(Some(item)));
+            let listed = listed.into_iter().map(put).collect::<Result<_, _>>()?;
             let key = Key::profile_change(customer, version);
             let item = encode_profile(customer, &erased)?;
-            if self.write_edit(item, before.version, key, &change, vec![listed]).await? {
+            if self.write_edit(item, before.version, key, &change, listed).await? {
                 return Ok(());
             }
         }
@@ -77,11 +81,12 @@ impl Store {
                 if Fields(&item).text("n")?.starts_with(TOPUPS) {
                     topups.push(Key::of(&item)?);
                 } else if TEXTS.iter().any(|name| item.contains_key(*name)) {
-                    entries.push(item);
+                    let erased = without_texts(&item)?;
+                    entries.push((item, "h", erased));
                 }
             }
             for batch in entries.chunks(BATCH) {
-                self.rewrite(batch.iter().map(|entry| (entry.clone(), "h", without_texts(entry)))).await?;
+                self.rewrite(batch.iter().cloned()).await?;
             }
             let mut rewritten = Vec::new();
             for topup in self.get_all(topups).await? {
@@ -119,14 +124,14 @@ impl Store {
     }
 }
 
-/// The entry without its free texts, and without the digest of the request that held them.
-fn without_texts(entry: &Item) -> Item {
+/// The entry without its free texts, and without the digest of the words that held them.
+fn without_texts(entry: &Item) -> Result<Item, Error> {
     let mut erased = entry.clone();
     for name in TEXTS {
         erased.remove(name);
     }
-    erased.extend([bytes("f", ERASED.0.to_vec())]);
-    erased
+    erased.extend([bytes("f", Fields(entry).fingerprint()?.erased().to_bytes())]);
+    Ok(erased)
 }
 
 /// The top-up without the reason of its rejection, if it has one.
@@ -136,5 +141,5 @@ fn without_reason(customer: &CustomerId, item: &Item) -> Result<Option<Item>, Er
         return Ok(None);
     };
     resolution.reason = None;
-    encode_topup(customer, &topup, Fields(item).hash("f")?, Filed::WhilePending).map(Some)
+    encode_topup(customer, &topup, Fields(item).fingerprint()?, Filed::WhilePending).map(Some)
 }

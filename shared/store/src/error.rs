@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The key was used before, for something else.
-    #[error("the idempotency key was used for another request")]
+    #[error("the idempotency key was used for another request: take a new key for each thing that you do")]
     IdempotencyMismatch,
     /// There is no such top-up request.
     #[error("there is no such top-up")]
     TopupNotFound,
     /// There is no such group.
-    #[error("there is no such group")]
+    #[error("there is no such group: it has to be written before")]
     GroupNotFound,
     /// A document is larger than it may be.
     #[error("{0}")]

@@ -12,8 +12,11 @@
 //! | change of them | `STORE` | `CHANGE#version` | |
 //! | API key | `KEY#id` | `KEY` | |
 //! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
+//! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
 //! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
+//! | grant to a group | `GRANT#id` | `JOB` | |
+//! | member that it could not credit | `GRANT#id` | `F#customer` | |
 //!
 //! What a list says follows from the customer's own items, and is written once those are: it may be behind, and is not
 //! what anything is decided by.
@@ -26,14 +29,14 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, Hash, Hold, IdempotencyKey,
-    Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution, Role, SALT, Texts,
-    Topup, TopupId, TopupStatus, Written,
+    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, GroupId, Hash, Hold,
+    IdempotencyKey, Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution,
+    Role, SALT, Texts, Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{CommandKey, Error, GroupGrantId};
 
 /// The version of every item's format that is written.
 const FORMAT: u8 = 1;
@@ -51,6 +54,12 @@ pub(crate) const LISTS: &str = "lists";
 pub(crate) const NAMES: &str = "NAME";
 /// The prefix of the partitions of what is listed.
 const LISTED: &str = "LIST#";
+/// The sort key of a job.
+pub(crate) const JOB: &str = "JOB";
+/// The prefix of the partitions of grants to groups.
+pub(crate) const GRANTS: &str = "GRANT#";
+/// The prefix of the sort keys of members that could not be credited.
+pub(crate) const FAILURES: &str = "F#";
 /// Parts of each list by balance: it changes with every entry.
 pub(crate) const BALANCE_SHARDS: u8 = 4;
 /// The index of work to do: what expires next, which top-ups wait.
@@ -112,13 +121,27 @@ impl Key {
         Self { pk: format!("{LISTED}{customer}"), sk: NAMES.to_owned() }
     }
 
+    /// Of a customer in its group's list by name.
+    pub(crate) fn listed_group(customer: &CustomerId) -> Self {
+        Self { pk: format!("{LISTED}{customer}"), sk: GROUP.to_owned() }
+    }
+
     /// Of an account in the list by balance.
     pub(crate) fn listed_balance(customer: &CustomerId, currency: Currency) -> Self {
         Self { pk: format!("{LISTED}{customer}"), sk: currency.to_string() }
     }
 
     pub(crate) fn reach_back() -> Self {
-        Self { pk: "JOB#REACH_BACK".to_owned(), sk: "JOB".to_owned() }
+        Self { pk: "JOB#REACH_BACK".to_owned(), sk: JOB.to_owned() }
+    }
+
+    pub(crate) fn group_grant(id: &GroupGrantId) -> Self {
+        Self { pk: format!("{GRANTS}{id}"), sk: JOB.to_owned() }
+    }
+
+    /// Of a member that a grant to its group could not credit.
+    pub(crate) fn grant_failure(id: &GroupGrantId, customer: &CustomerId) -> Self {
+        Self { pk: format!("{GRANTS}{id}"), sk: format!("{FAILURES}{customer}") }
     }
 
     pub(crate) fn api_key(id: &str) -> Self {
@@ -148,6 +171,20 @@ impl KeyDigest {
     /// Of a client's key.
     pub(crate) fn of(key: &IdempotencyKey) -> Self {
         Self::domain("key", key.as_str())
+    }
+
+    /// Of whatever names a command.
+    pub(crate) fn of_command(key: &CommandKey<'_>) -> Self {
+        match key {
+            CommandKey::Client(key) => Self::of(key),
+            CommandKey::GroupGrant(id) => Self::domain("group_grant", id.as_str()),
+            CommandKey::Joining(group) => Self::domain("joining_grant", group.as_str()),
+        }
+    }
+
+    /// Of a grant to a group, by its client's key.
+    pub(crate) fn of_group_grant(group: &GroupId, key: &IdempotencyKey) -> Self {
+        Self::domain("group", &format!("{group}\n{key}"))
     }
 
     /// Of the entry that books an expiry. It goes by the entry's number and not by its lots, since a lot that a refund
@@ -182,10 +219,10 @@ impl KeyDigest {
 }
 
 /// The salt of an entry's free texts: from its key and its body, so that it cannot be told from what stays stored.
-pub(crate) fn salt(key: &str, fingerprint: Hash) -> [u8; SALT] {
+pub(crate) fn salt(key: &str, fingerprint: Fingerprint) -> [u8; SALT] {
     let mut hasher = Sha256::new();
     hasher.update("salt");
-    hasher.update(fingerprint.0);
+    hasher.update(fingerprint.as_bytes());
     hasher.update(key);
     let digest: [u8; 32] = hasher.finalize().into();
     let mut salt = [0; SALT];
@@ -406,24 +443,67 @@ pub(crate) fn decode_refunds(item: &Item, currency: Currency) -> Result<Money, E
     Ok(Money::from_minor(fields.number("refunded")?, currency))
 }
 
-/// The fingerprint of an entry whose free texts were erased.
-pub(crate) const ERASED: Hash = Hash([0xff; 32]);
+/// What a key stands for: a digest of what is done in its first half, one of the words with which it was asked for in its
+/// second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(Hash);
+
+/// The second half of a fingerprint whose entry's free texts were erased: whoever guesses them must not be told.
+const ERASED: [u8; 16] = [0xff; 16];
+
+impl Fingerprint {
+    /// Of what no client asked for.
+    pub const NONE: Self = Self(Hash::ZERO);
+
+    /// Of the digests of what is done, and of the words.
+    pub fn of(deed: Hash, words: Hash) -> Self {
+        let Hash(mut digest) = deed;
+        digest.iter_mut().skip(ERASED.len()).zip(words.0).for_each(|(to, from)| *to = from);
+        Self(Hash(digest))
+    }
+
+    /// Whether this request is the one that is recorded with `recorded`; of one that was erased the deed alone is known.
+    pub(crate) fn repeats(self, recorded: Self) -> bool {
+        let (Hash(asked), Hash(recorded)) = (self.0, recorded.0);
+        let (deed, words) = recorded.split_at(ERASED.len());
+        asked == recorded || (words == ERASED && asked.starts_with(deed))
+    }
+
+    /// The same deed, its words forgotten.
+    pub(crate) fn erased(self) -> Self {
+        Self::of(self.0, Hash([0xff; 32]))
+    }
+
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        self.0.0.to_vec()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+}
 
 /// What stands under an idempotency key.
 #[derive(Clone, Debug)]
 pub(crate) enum Recorded {
-    Entry(Box<Entry>, Hash),
-    Topup(Box<Topup>, Hash),
+    Entry(Box<Entry>, Fingerprint),
+    Topup(Box<Topup>, Fingerprint),
 }
 
-pub(crate) fn encode_entry(entry: &Entry, content: String, digest: &KeyDigest, fingerprint: Hash) -> Item {
+pub(crate) fn encode_entry(
+    entry: &Entry,
+    content: String,
+    digest: &KeyDigest,
+    fingerprint: Fingerprint,
+) -> Item {
     let mut item = Key::recorded(&entry.customer, digest).to_item();
     item.extend([
         number("v", FORMAT),
         text("n", &entry_number(entry.currency(), entry.number)),
         text("c", &content),
         bytes("h", entry.hash.0.to_vec()),
-        bytes("f", fingerprint.0.to_vec()),
+        bytes("f", fingerprint.to_bytes()),
     ]);
     let notes = [("note", &entry.note), ("internal_note", &entry.internal_note), ("reason", &entry.reason)];
     for (name, note) in notes {
@@ -488,7 +568,7 @@ pub(crate) enum Filed {
 pub(crate) fn encode_topup(
     customer: &CustomerId,
     topup: &Topup,
-    fingerprint: Hash,
+    fingerprint: Fingerprint,
     filed: Filed,
 ) -> Result<Item, Error> {
     let key = Key::topup(customer, &topup.id);
@@ -517,7 +597,7 @@ pub(crate) fn encode_topup(
         number("v", FORMAT),
         text("n", &format!("{TOPUPS}{place}")),
         text("t", &document),
-        bytes("f", fingerprint.0.to_vec()),
+        bytes("f", fingerprint.to_bytes()),
     ]);
     if topup.status == TopupStatus::Pending || filed == Filed::Still {
         item.extend([text("wq", PENDING), text("wk", &format!("{place}#{customer}"))]);
@@ -557,7 +637,7 @@ pub(crate) fn decode_topup(item: &Item) -> Result<Topup, Error> {
 }
 
 pub(crate) fn decode_recorded(item: &Item) -> Result<Recorded, Error> {
-    let fingerprint = Fields(item).hash("f")?;
+    let fingerprint = Fields(item).fingerprint()?;
     if item.contains_key("t") {
         Ok(Recorded::Topup(Box::new(decode_topup(item)?), fingerprint))
     } else {
@@ -600,6 +680,26 @@ pub(crate) fn account_partition(shard: u8) -> String {
 /// The index partition of one part of a currency's list by balance.
 pub(crate) fn balance_partition(currency: Currency, shard: u8) -> String {
     format!("BALANCE#{currency}#{shard:02}")
+}
+
+/// The index partition of a group: of its members in `work`, by id, and of its list in `lists`, by name.
+pub(crate) fn group_partition(group: &GroupId) -> String {
+    format!("{GROUP}#{group}")
+}
+
+/// A customer's item in the list of its group; out of every list where there is none.
+pub(crate) fn encode_listed_group(
+    customer: &CustomerId,
+    name: Option<&str>,
+    group: Option<&GroupId>,
+    revision: u64,
+) -> Item {
+    let mut item = Key::listed_group(customer).to_item();
+    item.extend([number("v", FORMAT), number("rev", revision)]);
+    if let Some(group) = group {
+        item.extend([text("lq", &group_partition(group)), text("lk", &name_place(customer, name))]);
+    }
+    item
 }
 
 /// A customer's item in the list by name.
@@ -724,6 +824,10 @@ impl<'a> Fields<'a> {
             Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
             _ => Err(self.corrupt(&format!("{name} is no bytes"))),
         }
+    }
+
+    pub(crate) fn fingerprint(&self) -> Result<Fingerprint, Error> {
+        self.hash("f").map(Fingerprint)
     }
 
     pub(crate) fn hash(&self, name: &str) -> Result<Hash, Error> {

@@ -10,6 +10,7 @@ mod commit;
 mod documents;
 mod erase;
 mod error;
+mod group_grants;
 mod items;
 mod lists;
 mod queries;
@@ -18,9 +19,13 @@ mod reach_back;
 mod tests;
 
 pub use client::{Connection, Store};
-pub use commit::{Approved, Command, Committed, Requested};
-pub use documents::{ApiKey, Changed, ChangesCursor, DocumentChange, Edit, Group, Profile, Settings};
+pub use commit::{Approved, Command, CommandKey, Committed, Requested};
+pub use documents::{
+    ApiKey, Changed, ChangesCursor, DocumentChange, Edit, GrantTerms, Group, Profile, Settings,
+};
 pub use error::Error;
+pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, GroupGrantId};
+pub use items::Fingerprint;
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,

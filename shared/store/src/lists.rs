@@ -7,11 +7,12 @@ use ledger::{Account, Currency, CustomerId, GroupId, Label, Money};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Page, Profile, Store,
+    Error, GroupGrantId, Page, Profile, Store,
     documents::decode_profile,
     items::{
-        ACCOUNTS, BALANCE_SHARDS, Fields, GROUP, Item, Key, LISTS, NAMES, Stored, WORK, account_of,
-        balance_partition, balance_place, decode_account, encode_listed_balance, encode_listed_name, folded,
+        ACCOUNTS, BALANCE_SHARDS, Fields, GRANTS, Item, JOB, Key, LISTS, NAMES, Stored, account_of,
+        balance_partition, balance_place, decode_account, encode_listed_balance, encode_listed_group,
+        encode_listed_name, folded, group_partition,
     },
 };
 
@@ -88,29 +89,42 @@ pub struct CustomersCursor(String);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangedItem {
     /// A customer's document.
-    Profile(CustomerId),
+    Profile {
+        /// Whose.
+        customer: CustomerId,
+        /// The group that the customer joined by it.
+        joined: Option<GroupId>,
+    },
     /// An account; whether it is new.
     Account(CustomerId, Currency, bool),
-    /// Nothing that is listed.
+    /// A grant to a group: asked for, or carried on.
+    GroupGrant(GroupGrantId),
+    /// Nothing that anything follows from.
     Other,
 }
 
 impl ChangedItem {
-    /// Of the item under this key.
-    pub fn of(pk: &str, sk: &str, is_new: bool) -> Self {
+    /// Of the item under this key, whose `group` was this before and is this after.
+    pub fn of(pk: &str, sk: &str, is_new: bool, group: (Option<&str>, Option<&str>)) -> Self {
         let key = Key { pk: pk.to_owned(), sk: sk.to_owned() };
-        let customer = || pk.strip_prefix("C#").and_then(|id| id.parse().ok());
-        match (account_of(&key), customer()) {
-            (Ok((customer, currency)), _) => Self::Account(customer, currency, is_new),
-            (Err(_), Some(customer)) if sk == ACCOUNTS => Self::Profile(customer),
-            _ => Self::Other,
+        if let Ok((customer, currency)) = account_of(&key) {
+            return Self::Account(customer, currency, is_new);
+        }
+        let customer = pk.strip_prefix("C#").filter(|_| sk == ACCOUNTS).and_then(|id| id.parse().ok());
+        if let Some(customer) = customer {
+            let (before, after) = group;
+            let joined = after.filter(|_| before != after).and_then(|group| group.parse().ok());
+            return Self::Profile { customer, joined };
+        }
+        match pk.strip_prefix(GRANTS).filter(|_| sk == JOB).and_then(|id| id.parse().ok()) {
+            Some(id) => Self::GroupGrant(id),
+            None => Self::Other,
         }
     }
 }
 
 /// A range of an index, all its parts together in one order.
 struct Span {
-    index: &'static str,
     partitions: Vec<String>,
     from: String,
     to: String,
@@ -125,8 +139,7 @@ impl CustomersFilter {
     /// The narrowest range of an index that holds all that this admits.
     fn span(&self) -> Result<Span, Error> {
         let prefix = folded(self.name.as_ref().map_or("", Label::as_str));
-        let names = |index, partition| Span {
-            index,
+        let names = |partition| Span {
             partitions: vec![partition],
             // Below every place, and not empty, which DynamoDB would refuse.
             from: if prefix.is_empty() { "\t".to_owned() } else { prefix.clone() },
@@ -137,10 +150,9 @@ impl CustomersFilter {
             minor.map(balance_place).map_err(|error| Error::Refused(error.to_string()))
         };
         Ok(match (self.order, &self.group) {
-            (Order::Name, Some(group)) => names(WORK, format!("{GROUP}#{group}")),
-            (Order::Name, None) => names(LISTS, NAMES.to_owned()),
+            (Order::Name, Some(group)) => names(group_partition(group)),
+            (Order::Name, None) => names(NAMES.to_owned()),
             (Order::Balance, _) => Span {
-                index: LISTS,
                 partitions: (0..BALANCE_SHARDS)
                     .map(|shard| balance_partition(self.currency, shard))
                     .collect(),
@@ -223,13 +235,10 @@ impl Store {
         if span.from > span.to {
             return Ok((Vec::new(), true));
         }
-        let (partition, place) = if span.index == WORK { ("wq", "wk") } else { ("lq", "lk") };
         let parts = span.partitions.iter().map(|of| {
             let query = self
-                .query("#partition = :partition AND #place BETWEEN :from AND :to")
-                .index_name(span.index)
-                .expression_attribute_names("#partition", partition)
-                .expression_attribute_names("#place", place)
+                .query("lq = :partition AND lk BETWEEN :from AND :to")
+                .index_name(LISTS)
                 .expression_attribute_values(":partition", AttributeValue::S(of.clone()))
                 .expression_attribute_values(":from", AttributeValue::S(span.from.clone()))
                 .expression_attribute_values(":to", AttributeValue::S(span.to.clone()))
@@ -242,7 +251,7 @@ impl Store {
         for (items, is_drained) in try_join_all(parts).await? {
             drained = drained && is_drained;
             for item in &items {
-                let at = Fields(item).text(place)?;
+                let at = Fields(item).text("lk")?;
                 if Some(at) != last {
                     places.push((at.to_owned(), customer_of(item)?));
                 }
@@ -286,11 +295,12 @@ impl Store {
     /// When the database does not answer or an item cannot be read.
     pub async fn relist(&self, changed: &ChangedItem) -> Result<(), Error> {
         match changed {
-            ChangedItem::Other => Ok(()),
-            ChangedItem::Profile(customer) => match self.profile(customer).await? {
-                Some(profile) => {
-                    let name = profile.name.as_ref().map(Label::as_str);
-                    self.put_listed(encode_listed_name(customer, name, profile.version)).await
+            ChangedItem::GroupGrant(_) | ChangedItem::Other => Ok(()),
+            ChangedItem::Profile { customer, .. } => match self.profile(customer).await? {
+                Some(Profile { name, group, version, .. }) => {
+                    let name = name.as_ref().map(Label::as_str);
+                    self.put_listed(encode_listed_name(customer, name, version)).await?;
+                    self.put_listed(encode_listed_group(customer, name, group.as_ref(), version)).await
                 }
                 None => Ok(()),
             },

@@ -122,7 +122,8 @@ fn entries_of_version_1_read_and_are_written_the_same() {
         assert!(entry.reason.as_ref().is_none_or(ledger::FreeText::is_intact), "{name}");
         assert!(entry.note.as_ref().is_none_or(ledger::FreeText::is_intact), "{name}");
         let AttributeValue::B(fingerprint) = &item["f"] else { panic!("{name} has no fingerprint") };
-        let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
+        let fingerprint: [u8; 32] = fingerprint.as_ref().try_into().unwrap();
+        let fingerprint = serde_json::from_value(json!(Hash(fingerprint))).unwrap();
         let digest = KeyDigest::of(&key.parse().unwrap());
         same(&encode_entry(&entry, content.clone(), &digest, fingerprint), &item);
     }
@@ -135,7 +136,8 @@ fn top_ups_of_version_1_read_and_are_written_the_same() {
         let topup = decode_topup(&item).unwrap();
         assert_eq!((topup.status, topup.amount.to_string()), (status, "50.00".to_owned()));
         let AttributeValue::B(fingerprint) = &item["f"] else { panic!("{name} has no fingerprint") };
-        let fingerprint = Hash(fingerprint.as_ref().try_into().unwrap());
+        let fingerprint: [u8; 32] = fingerprint.as_ref().try_into().unwrap();
+        let fingerprint = serde_json::from_value(json!(Hash(fingerprint))).unwrap();
         let customer = "alice".parse().unwrap();
         same(&encode_topup(&customer, &topup, fingerprint, Filed::WhilePending).unwrap(), &item);
     }

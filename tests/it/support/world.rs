@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use edge::{Event, Gate, Oidc};
 use expire_on_schedule::{Swept, expire_on_schedule};
+use grant_group::grant_group;
 use http::{HeaderMap, Request};
+use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
 use local::{Bundle, Database, Issuer, Stream, TABLE};
@@ -30,7 +32,8 @@ pub struct World {
     store_key: String,
     now: Mutex<Timestamp>,
     published: Arc<Mutex<Published>>,
-    stream: tokio::sync::Mutex<Stream>,
+    /// As each of the functions that follow it reads it.
+    streams: tokio::sync::Mutex<[Stream; 2]>,
     database: Database,
     _issuer: tokio::task::JoinHandle<()>,
 }
@@ -81,7 +84,7 @@ impl World {
             store_key,
             now: Mutex::new(now),
             published,
-            stream: tokio::sync::Mutex::new(database.stream().unwrap()),
+            streams: tokio::sync::Mutex::new([database.stream().unwrap(), database.stream().unwrap()]),
             database,
             _issuer: server,
         };
@@ -170,12 +173,18 @@ impl World {
         expire_on_schedule(self.store.clone(), event).await.unwrap()
     }
 
-    /// Lets the table's stream run dry, so that the lists are up with the ledger.
+    /// Lets the table's stream run dry, so that all that follows from the ledger is done.
     pub async fn catch_up(&self) {
         // Beside the wire, whose trips are those of calls.
         let store = Store::connect(Connection::local(TABLE, self.database.endpoint()));
-        let mut stream = self.stream.lock().await;
-        while stream.deliver(&store).await.unwrap() {}
+        let mut streams = self.streams.lock().await;
+        let [lists, grants] = &mut *streams;
+        loop {
+            let granted = grants.deliver(&store, self.now(), grant_group).await.unwrap();
+            if !(lists.deliver(&store, self.now(), index_customers).await.unwrap() || granted) {
+                break;
+            }
+        }
     }
 
     /// The customer's one account, as the API shows it.

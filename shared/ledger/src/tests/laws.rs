@@ -382,7 +382,8 @@ fn check_replay(replayed: &Account, account: &Account, now: Timestamp) {
         account.holds.iter().filter(|hold| hold.is_live(now)).cloned().collect()
     };
     let (pending, expiry_bound) = (Money::zero(Currency::USD), None);
-    let told = Account { holds: live(account), pending, expiry_bound, ..account.clone() };
+    let lapses = Vec::new();
+    let told = Account { holds: live(account), pending, lapses, expiry_bound, ..account.clone() };
     assert_eq!(Account { holds: live(replayed), ..replayed.clone() }, told);
 }
 

@@ -1,0 +1,276 @@
+//! Credit for whole groups, and for whoever joins one: each member once, whatever is repeated or stops on the way.
+
+use edge::Batch;
+use grant_group::grant_group;
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{ChangedItem, GroupGrantId};
+
+use crate::support::{
+    wire::Fault,
+    world::{Answer, World, check_ledger, each, fresh_key, order},
+};
+
+async fn join(world: &World, group: &str, customer: &str) {
+    let path = format!("/v1/customers/{customer}");
+    world.admin().put(&path, json!({"group": group})).await.expect(200, "");
+}
+
+/// A group of so many members, `c000` and so on.
+async fn group_of(world: &World, members: usize) -> Vec<String> {
+    world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
+    let ids: Vec<String> = (0..members).map(|at| format!("c{at:03}")).collect();
+    for id in &ids {
+        join(world, "vip", id).await;
+    }
+    ids
+}
+
+async fn ask(world: &World, key: &str, body: Value) -> Answer {
+    world.admin().post("/v1/groups/vip/grants", key, body).await
+}
+
+async fn progress(world: &World, asked: &Answer) -> Value {
+    let id = asked.json["job"]["id"].as_str().unwrap();
+    world.admin().get(&format!("/v1/group-grants/{id}")).await.expect(200, "").json
+}
+
+#[tokio::test]
+async fn every_member_is_credited_once_and_the_job_says_so() {
+    let world = World::start().await;
+    let ids = group_of(&world, 7).await;
+    world.granted("outsider", "1.00", json!({})).await;
+    let body = json!({"amount": "5.00", "category": "promotional", "expires_on": "2026-12-31", "reference": "spring",
+        "note": "happy spring", "internal_note": "campaign 7"});
+    let asked = ask(&world, "spring", body.clone()).await.expect(202, "");
+    let job = &asked.json["job"];
+    assert_eq!(
+        (&job["status"], &job["credited"], &job["failed"], &job["finished_at"], &job["group"]),
+        (&json!("running"), &json!(0), &json!(0), &Value::Null, &json!("vip"))
+    );
+    assert_eq!(
+        job["grant"],
+        json!({"currency": "USD", "amount": "5.00", "category": "promotional", "expires_on": "2026-12-31",
+            "reference": "spring", "note": "happy spring", "internal_note": "campaign 7"})
+    );
+    world.catch_up().await;
+
+    let done = progress(&world, &asked).await;
+    assert_eq!(
+        (&done["job"]["status"], &done["job"]["credited"], &done["job"]["failed"], &done["failures"]),
+        (&json!("done"), &json!(7), &json!(0), &json!([]))
+    );
+    assert_eq!(done["job"]["finished_at"], world.now().to_string());
+    for id in &ids {
+        let entries = world.entries(id).await;
+        assert_eq!(each(&entries, "amount"), ["5.00"], "{id}");
+        let entry = &entries[0];
+        assert_eq!(
+            (&entry["type"], &entry["category"], &entry["source"], &entry["reference"], &entry["note"]),
+            (
+                &json!("grant"),
+                &json!("promotional"),
+                &json!("admin"),
+                &json!("spring"),
+                &json!("happy spring")
+            )
+        );
+        assert_eq!(entry["expires_at"], "2027-01-01T00:00:00Z");
+        assert_eq!(entry["actor"]["role"], "admin");
+    }
+    assert_eq!(world.account("outsider").await["balance"], "1.00");
+
+    // The same again answers the same, and credits nobody.
+    let again = ask(&world, "spring", body).await.expect(202, "");
+    assert!(again.is_replayed());
+    assert_eq!(again.text, asked.text);
+    world.catch_up().await;
+    assert_eq!(world.entries(&ids[0]).await.len(), 1);
+    ask(&world, "spring", json!({"amount": "6.00", "category": "promotional"}))
+        .await
+        .expect(422, "idempotency_mismatch");
+    // Another key is another grant; and a key counts within its group alone.
+    ask(&world, "summer", json!({"amount": "1.00", "category": "promotional"})).await.expect(202, "");
+    world.admin().put("/v1/groups/other", json!({})).await.expect(200, "");
+    let other = json!({"amount": "9.00", "category": "promotional"});
+    world.admin().post("/v1/groups/other/grants", "spring", other).await.expect(202, "");
+    world.catch_up().await;
+    assert_eq!(world.account(&ids[3]).await["balance"], "6.00");
+}
+
+#[tokio::test]
+async fn a_job_that_is_killed_anywhere_is_finished_with_each_member_credited_once() {
+    let world = World::start().await;
+    let ids = group_of(&world, 230).await;
+    let asked = ask(&world, "g-1", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
+    let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
+    let store = &world.store;
+    // Killed in the middle of a page; having credited a page without noting it; having noted one.
+    let job = store.group_grant(&id).await.unwrap().unwrap();
+    let first = store.group_grant_next(&job, 99).await.unwrap();
+    assert_eq!(first.len(), 99);
+    let record = |id: &GroupGrantId| edge::StreamRecord {
+        changed: ChangedItem::GroupGrant(id.clone()),
+        sequence_number: "111000000000000000000001".to_owned(),
+    };
+    for micros in [0, 1, 700, 5_000, 20_000, 60_000, 90_000] {
+        let batch =
+            Batch { records: vec![record(&id)], at: world.now(), time_left: Duration::from_micros(micros) };
+        grant_group(store.clone(), batch).await;
+    }
+    world.catch_up().await;
+    // Whoever read the job before is told that somebody else carried it on.
+    assert_eq!(store.group_grant_done(&job, &first, &[], world.now()).await.unwrap(), None);
+    let done = progress(&world, &asked).await;
+    assert_eq!((&done["job"]["status"], &done["job"]["credited"]), (&json!("done"), &json!(ids.len())));
+    for id in &ids {
+        assert_eq!(each(&world.entries(id).await, "amount"), ["5.00"], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_credited_is_named_with_the_reason_and_the_others_are() {
+    let world = World::start().await;
+    let ids = group_of(&world, 5).await;
+    world.settings(json!({"balance_limit": {"USD": "10.00"}})).await;
+    for id in [&ids[1], &ids[4]] {
+        world.granted(id, "8.00", json!({})).await;
+    }
+    let asked = ask(&world, "g-1", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
+    world.catch_up().await;
+    let done = progress(&world, &asked).await;
+    assert_eq!((&done["job"]["credited"], &done["job"]["failed"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        done["failures"],
+        json!([
+            {"customer": "c001", "code": "balance_limit_exceeded", "detail": "the balance can be at most 10.00"},
+            {"customer": "c004", "code": "balance_limit_exceeded", "detail": "the balance can be at most 10.00"},
+        ])
+    );
+    // Page by page.
+    let id = asked.json["job"]["id"].as_str().unwrap();
+    let first = world.admin().get(&format!("/v1/group-grants/{id}?limit=1")).await.expect(200, "").json;
+    assert_eq!(each(first["failures"].as_array().unwrap(), "customer"), ["c001"]);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let path = format!("/v1/group-grants/{id}?limit=1&cursor={cursor}");
+    let second = world.admin().get(&path).await.expect(200, "").json;
+    assert_eq!(each(second["failures"].as_array().unwrap(), "customer"), ["c004"]);
+    assert_eq!(second["next_cursor"], Value::Null);
+    assert_eq!(world.account("c001").await["balance"], "8.00");
+}
+
+#[tokio::test]
+async fn a_database_that_fails_for_a_while_delays_a_grant_and_loses_nobody() {
+    let world = World::start().await;
+    let ids = group_of(&world, 5).await;
+    let asked = ask(&world, "g-1", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
+    let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
+    let record = edge::StreamRecord { changed: ChangedItem::GroupGrant(id), sequence_number: "1".to_owned() };
+    let batch = Batch { records: vec![record.clone()], at: world.now(), time_left: Duration::from_secs(20) };
+    // The answer to a member's write is lost, and lost again.
+    for _ in 0..8 {
+        world.wire.fault("TransactWriteItems", Fault::LoseAnswer);
+    }
+    for _ in 0..5 {
+        if grant_group(world.store.clone(), batch.clone()).await.is_empty() {
+            break;
+        }
+    }
+    world.catch_up().await;
+    let done = progress(&world, &asked).await;
+    assert_eq!((&done["job"]["status"], &done["job"]["credited"]), (&json!("done"), &json!(5)));
+    for id in &ids {
+        let entries = world.entries(id).await;
+        assert_eq!(each(&entries, "amount"), ["5.00"], "{id}");
+        check_ledger(&entries);
+    }
+}
+
+#[tokio::test]
+async fn what_could_credit_nobody_is_refused_at_once() {
+    let world = World::start().await;
+    group_of(&world, 1).await;
+    let admin = world.admin();
+    for (body, field) in [
+        (json!({"category": "goodwill"}), "amount"),
+        (json!({"amount": "0.00", "category": "goodwill"}), "amount"),
+        (json!({"amount": "1.001", "category": "goodwill"}), "amount"),
+        (json!({"amount": "1.00"}), "category"),
+        (json!({"amount": "1.00", "category": "goodwill", "expires": "soon"}), "expires"),
+        (json!({"amount": "1.00", "category": "goodwill", "members": 3}), "members"),
+    ] {
+        let refused = ask(&world, &fresh_key(), body).await.expect(400, "invalid_request");
+        assert_eq!(refused.json["errors"][0]["field"], field);
+    }
+    let past = json!({"amount": "1.00", "category": "goodwill", "expires_on": "2026-01-01"});
+    ask(&world, "g-1", past).await.expect(422, "expiry_in_past");
+    let good = json!({"amount": "1.00", "category": "goodwill"});
+    admin.post("/v1/groups/nobody/grants", "g-1", good.clone()).await.expect(404, "group_not_found");
+    let keyless = bytes::Bytes::from(good.to_string());
+    admin.send("POST", "/v1/groups/vip/grants", &[], keyless).await.expect(400, "idempotency_key_required");
+    // A refusal stores nothing: the same key may succeed later.
+    ask(&world, "g-1", good.clone()).await.expect(202, "");
+    for id in ["x", "AAAAAAAAAAAAAAAAAAAAAA"] {
+        admin.get(&format!("/v1/group-grants/{id}")).await.expect(404, "group_grant_not_found");
+    }
+    // A group without members is done at once.
+    admin.put("/v1/groups/empty", json!({})).await.expect(200, "");
+    let asked = admin.post("/v1/groups/empty/grants", "g-1", good).await.expect(202, "");
+    world.catch_up().await;
+    let done = progress(&world, &asked).await;
+    assert_eq!((&done["job"]["status"], &done["job"]["credited"]), (&json!("done"), &json!(0)));
+}
+
+#[tokio::test]
+async fn whoever_joins_a_group_with_a_joining_grant_is_credited_once() {
+    let world = World::start().await;
+    let admin = world.admin();
+    admin.put("/v1/groups/vip", json!({})).await.expect(200, "");
+    join(&world, "vip", "early").await;
+    world.catch_up().await;
+    let terms =
+        json!({"amount": "10.00", "category": "goodwill", "expires_on": "2026-12-31", "note": "welcome"});
+    let put = admin.put("/v1/groups/vip", json!({"joining_grant": terms})).await.expect(200, "");
+    assert_eq!(
+        put.json["joining_grant"],
+        json!({"currency": "USD", "amount": "10.00", "category": "goodwill", "expires_on": "2026-12-31", "note": "welcome"})
+    );
+    assert_eq!(admin.get("/v1/groups/vip").await.json["joining_grant"], put.json["joining_grant"]);
+    let changes = admin.get("/v1/settings/changes").await.expect(200, "").json;
+    assert_eq!(changes["data"][0]["changes"]["joining_grant"]["new"]["amount"], "10.00");
+
+    join(&world, "vip", "alice").await;
+    world.catch_up().await;
+    let entries = world.entries("alice").await;
+    assert_eq!(each(&entries, "amount"), ["10.00"]);
+    assert_eq!(
+        (&entries[0]["actor"], &entries[0]["source"], &entries[0]["note"]),
+        (&json!({"role": "system", "id": "joining_grant"}), &json!("admin"), &json!("welcome"))
+    );
+    // Being written again is not joining; nor is what was joined before; and coming back is not coming.
+    admin.put("/v1/customers/alice", json!({"group": "vip", "name": "Alice"})).await.expect(200, "");
+    admin.put("/v1/customers/early", json!({"group": "vip", "name": "Early"})).await.expect(200, "");
+    admin.put("/v1/customers/alice", json!({})).await.expect(200, "");
+    join(&world, "vip", "alice").await;
+    world.catch_up().await;
+    assert_eq!(world.entries("alice").await.len(), 1);
+    assert!(world.entries("early").await.is_empty());
+    // Another group is another welcome.
+    let sum = json!({"amount": "3.00", "category": "goodwill", "currency": "EUR", "expires": "never"});
+    admin.put("/v1/groups/gold", json!({"joining_grant": sum})).await.expect(200, "");
+    join(&world, "gold", "alice").await;
+    world.catch_up().await;
+    let accounts = admin.get("/v1/customers/alice").await.expect(200, "").json["accounts"].clone();
+    assert_eq!(each(accounts.as_array().unwrap(), "balance"), ["3.00", "10.00"]);
+    let spent = json!({"order": order("1", "4.00")});
+    world.shop().redeem("alice", &fresh_key(), spent).await.expect(201, "");
+    check_ledger(&world.entries("alice").await);
+
+    // Without one again, nobody is.
+    admin.put("/v1/groups/vip", json!({"joining_grant": null})).await.expect(200, "");
+    join(&world, "vip", "late").await;
+    world.catch_up().await;
+    assert!(world.entries("late").await.is_empty());
+    let wrong = json!({"joining_grant": {"amount": "1.001", "category": "goodwill"}});
+    admin.put("/v1/groups/vip", wrong).await.expect(400, "invalid_request");
+}
