@@ -579,12 +579,13 @@ async fn a_currency_that_is_none_is_told_from_one_that_is_misspelt() {
 async fn an_amount_is_as_precise_as_its_currency() {
     let (world, _) = alice_has_some().await;
     for (currency, good, bad) in [
+        // Zeros at the end count too.
         (
             "USD",
-            vec!["0.01", "1.50", "1.5000000000000000000000"],
-            vec!["0.001", "1.501", "0.0000000000000000000000000001"],
+            vec!["0.01", "1.50", "1.5", "1"],
+            vec!["0.001", "1.501", "1.500", "0.0000000000000000000000000001"],
         ),
-        ("JPY", vec!["1", "1.0", "1.000"], vec!["0.1", "1.5"]),
+        ("JPY", vec!["1"], vec!["0.1", "1.5", "1.0", "1.000"]),
         ("BHD", vec!["0.001", "1.1"], vec!["0.0001"]),
         ("CLF", vec!["0.0001"], vec!["0.00001"]),
     ] {

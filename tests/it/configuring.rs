@@ -64,7 +64,7 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
         (all.clone(), all),
         (defaults(), defaults()),
         (
-            json!({"activation_total": {"USD": "130", "JPY": "1.0"}}),
+            json!({"activation_total": {"USD": "130", "JPY": "1"}}),
             defaults_but(&json!({"activation_total": {"USD": "130.00", "JPY": "1"}})),
         ),
         (json!({"activation_total": {}}), defaults()),
@@ -286,6 +286,7 @@ async fn a_customers_profile_is_written_whole_and_shown() {
             let seen = seen.as_object_mut().unwrap();
             assert_eq!(seen.remove("version"), Some(json!(version)), "{written}");
             assert!(seen.remove("policy").unwrap().is_object(), "{written}");
+            assert_eq!(seen.remove("own_policy"), Some(json!({})), "{written}");
             assert_eq!(json!(seen), expected, "{written}");
         }
     }
@@ -321,4 +322,29 @@ async fn a_parameter_that_a_call_does_not_know_is_refused() {
         assert_eq!(refused.json["errors"][0]["field"], "x", "{method} {path}");
     }
     assert_eq!(world.admin().get(SETTINGS).await.json["version"], 0);
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_there_resets_nothing() {
+    let world = World::start().await;
+    let admin = world.admin();
+    world.settings(json!({"enabled": false})).await;
+    admin.put("/v1/groups/vip", json!({"policy": {"enabled": false}})).await.expect(200, "");
+    admin.put("/v1/customers/alice", json!({"name": "Alice", "frozen": true})).await.expect(200, "");
+    for path in [SETTINGS, "/v1/groups/vip", "/v1/customers/alice"] {
+        let before = admin.get(path).await.expect(200, "").json;
+        let empty = admin.send("PUT", path, &[], Bytes::new()).await.expect(400, "invalid_request");
+        assert_eq!(empty.json["errors"][0]["field"], "body");
+        assert_eq!(admin.get(path).await.expect(200, "").json, before, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_the_customers_own_is_told_as_it_was_written() {
+    let world = World::start().await;
+    let own = json!({"enabled": true, "usage_limit": null});
+    let body = json!({"policy": own, "frozen": true});
+    world.admin().put("/v1/customers/alice", body).await.expect(200, "");
+    let seen = world.admin().get("/v1/customers/alice").await.expect(200, "").json;
+    assert_eq!((&seen["own_policy"], &seen["policy"]["enabled"]["value"]), (&own, &json!(false)));
 }

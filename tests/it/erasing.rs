@@ -93,3 +93,31 @@ async fn a_long_history_is_erased_to_its_end() {
     assert!(entries.iter().all(|entry| entry.get("note").is_none()));
     check_ledger(&entries);
 }
+
+#[tokio::test]
+async fn a_key_whose_entry_was_erased_stands_for_what_it_did_and_for_nothing_else() {
+    let world = World::start().await;
+    let (admin, shop) = (world.admin(), world.shop());
+    let grant = json!({"amount": "25.00", "category": "goodwill", "note": "secret"});
+    shop.grant("alice", "k", grant).await.expect(201, "");
+    let topup = json!({"amount": "50.00", "payment": {"mode": "online", "method": "stripe"}});
+    let asked = shop.request_topup("alice", "t", topup.clone()).await.expect(201, "");
+    let topup_id = asked.json["topup"]["id"].as_str().unwrap();
+    admin.delete(ERASE).await.expect(204, "");
+    let before = world.all_of("alice").await;
+    let order = json!({"order": order("1", "4.00")});
+    for (path, body) in [
+        ("redemptions", order.clone()),
+        ("redemptions/USD-1/refund", json!({})),
+        ("redemptions/USD-1/capture", json!({})),
+        ("withdrawals", json!({"amount": "4.00", "journal": "cash"})),
+        ("debits", json!({"amount": "4.00", "reason": "why"})),
+        ("lots/USD-1/void", json!({"reason": "why"})),
+        ("topups", topup),
+        (&format!("topups/{topup_id}/approve"), json!({})),
+    ] {
+        let path = format!("/v1/customers/alice/{path}");
+        admin.post(&path, "k", body).await.expect(422, "idempotency_mismatch");
+    }
+    assert_eq!(world.all_of("alice").await, before);
+}

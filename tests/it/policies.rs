@@ -364,7 +364,7 @@ async fn groups_are_listed_by_their_ids_page_by_page() {
         assert_eq!(each(&pages.concat(), "group"), ids, "{limit}");
     }
     let nine = world.admin().get("/v1/groups").await.json["data"][1].clone();
-    assert_eq!(nine, json!({"group": "9", "policy": {"enabled": false}}));
+    assert_eq!(nine, json!({"group": "9", "policy": {"enabled": false}, "joining_grant": null}));
 }
 
 #[tokio::test]

@@ -198,6 +198,7 @@ async fn provocations<'a>(world: &'a World, code: &str, customer: &Customer<'a>)
             customer.granted("10", json!({})).await;
             return vec![get(shop, "/v1/customers/nobody"), get(world.customer("eve"), customer.path(""))];
         }
+        "group_grant_not_found" => get(world.admin(), "/v1/group-grants/AAAAAAAAAAAAAAAAAAAAAA"),
         "group_not_found" => {
             let joins = call(world.admin(), "PUT", customer.path(""), json!({"group": "nobody"}));
             return vec![get(admin, "/v1/groups/nobody"), joins];

@@ -97,6 +97,7 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
         let seen = seen.as_object_mut().unwrap();
         assert_eq!(seen.remove("version"), Some(json!(1)));
         assert_eq!(seen.remove("policy").unwrap()["enabled"], json!({"value": true, "from": "store"}));
+        assert_eq!(seen.remove("own_policy"), Some(json!({})));
         assert_eq!(json!(seen), expected);
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::world::{Answer, World, fresh, order};
+use crate::support::world::{Answer, World, fresh, fresh_key, order};
 
 const ALICE: &str = "/v1/customers/alice";
 
@@ -249,4 +249,36 @@ async fn whoever_is_exempt_keeps_what_would_expire_until_the_exemption_is_lifted
     assert_eq!(world.account("alice").await["available"], "0.00");
     world.set_now("2026-12-03T00:00:00Z");
     assert_eq!(world.expire().await.booked, 1);
+}
+
+#[tokio::test]
+async fn a_refund_tells_until_when_the_lot_counts_that_it_makes() {
+    let world = World::start().await;
+    world.granted("alice", "10.00", json!({"category": "paid", "expires_on": "2026-11-22"})).await;
+    let spent =
+        world.shop().redeem("alice", "r-1", json!({"order": order("1", "6.00")})).await.expect(201, "");
+    let path =
+        format!("/v1/customers/alice/redemptions/{}/refund", spent.json["entry"]["id"].as_str().unwrap());
+    let open = world.shop().post(&path, "f-1", json!({"amount": "1.00"})).await.expect(201, "");
+    assert_eq!(open.json["entry"]["allocations"], json!([{"lot": "USD-1", "amount": "1.00"}]));
+    world.set_now("2026-11-25T10:00:00Z");
+    let reopened = world.shop().post(&path, "f-2", json!({"amount": "2.00"})).await.expect(201, "");
+    assert_eq!(
+        reopened.json["entry"]["allocations"],
+        json!([{"lot": "USD-4", "amount": "2.00", "category": "paid", "expires_at": "2026-12-25T10:00:00Z"}])
+    );
+}
+
+#[tokio::test]
+async fn a_lot_that_never_was_is_not_found() {
+    let world = World::start().await;
+    world.granted("alice", "10.00", json!({})).await;
+    world.shop().redeem("alice", "r-1", json!({"order": order("1", "10.00")})).await.expect(201, "");
+    for (lot, code) in [("USD-1", 409), ("USD-2", 404), ("USD-1.1", 404), ("USD-9", 404), ("EUR-1", 404)] {
+        let path = format!("/v1/customers/alice/lots/{lot}");
+        let void = world.admin().post(&format!("{path}/void"), &fresh_key(), json!({"reason": "why"})).await;
+        let moved = bytes::Bytes::from(json!({"expires": "never"}).to_string());
+        let moved = world.admin().send("PATCH", &path, &[("idempotency-key", &fresh_key())], moved).await;
+        assert_eq!([void.status, moved.status], [code, code], "{lot}");
+    }
 }
