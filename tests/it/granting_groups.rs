@@ -1,15 +1,166 @@
 //! Credit for whole groups, and for whoever joins one: each member once, whatever is repeated or stops on the way.
 
-use edge::Batch;
-use grant_group::grant_group;
-use serde_json::{Value, json};
 use std::time::Duration;
-use store::{ChangedItem, GroupGrantId};
+
+use edge::Batch;
+use futures::{StreamExt, stream};
+use grant_group::grant_group;
+use ledger::{Actor, CustomerId, Role};
+use local::TABLE;
+use serde_json::{Value, json};
+use store::{ChangedItem, Command, CommandKey, Connection, Edit, Fingerprint, GroupGrantId, Profile, Store};
 
 use crate::support::{
+    lambda::{Function, Told},
     wire::Fault,
     world::{Answer, World, check_ledger, each, fresh_key, order},
 };
+
+/// As many members as this, in a group of their own, written past the API.
+async fn crowd(world: &World, members: usize) -> Vec<CustomerId> {
+    world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
+    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let actor = Actor { role: Role::Admin, id: "admin".to_owned() };
+    let ids: Vec<CustomerId> = (0..members).map(|at| format!("c{at:06}").parse().unwrap()).collect();
+    let (store, actor) = (&store, &actor);
+    stream::iter(&ids)
+        .for_each_concurrent(16, async |id| {
+            let profile = Profile { group: Some("vip".parse().unwrap()), ..Profile::default() };
+            let edit = Edit { actor, at: world.now(), expected: None };
+            store.put_profile(id, &profile, edit).await.unwrap();
+        })
+        .await;
+    ids
+}
+
+/// The record of a step of this grant, as the stream has it for Lambda.
+fn record_of(id: &GroupGrantId) -> String {
+    let event: Value = serde_json::from_str(include_str!("events/grant-group.json")).unwrap();
+    let mut record = event["Records"][1].clone();
+    record["dynamodb"]["Keys"]["pk"]["S"] = json!(format!("GRANT#{id}"));
+    json!({"Records": [record]}).to_string()
+}
+
+/// Has a grant to the crowd carried out by the real binary, which is killed so many times on the way.
+async fn granted_by_a_mortal(world: &World, members: usize, kills: usize) -> u64 {
+    let asked = ask(world, "g-1", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
+    let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
+    let mut memory = 0;
+    for kill in 1..=kills {
+        let function = Function::start("grant-group", world.database(), &[]).await;
+        function.hand(record_of(&id));
+        let enough = u64::try_from(members * kill / (kills + 1)).unwrap();
+        let mut steps = 0;
+        while world.store.group_grant(&id).await.unwrap().unwrap().credited < enough {
+            // It may be told that its time is up; what it noted last starts it again.
+            steps += 1;
+            if steps % 400 == 0 {
+                function.hand(record_of(&id));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        memory = memory.max(function.peak_memory());
+        function.end();
+    }
+    let mut function = Function::start("grant-group", world.database(), &[]).await;
+    while world.store.group_grant(&id).await.unwrap().unwrap().finished_at.is_none() {
+        let told = function.invoke(record_of(&id)).await;
+        assert_eq!(told, Told::Response(json!({"batchItemFailures": []})));
+    }
+    memory = memory.max(function.peak_memory());
+    function.end();
+    let done = world.store.group_grant(&id).await.unwrap().unwrap();
+    assert_eq!((done.credited, done.failed), (u64::try_from(members).unwrap(), 0));
+    memory
+}
+
+/// Every one of them has one entry, and nothing else.
+async fn check_crowd(world: &World, ids: &[CustomerId]) {
+    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let store = &store;
+    stream::iter(ids)
+        .for_each_concurrent(16, async |id| {
+            let record = store.customer(id).await.unwrap().unwrap();
+            let account = &record.accounts[0];
+            assert_eq!(
+                (account.number, account.balance().unwrap().to_string()),
+                (1, "5.00".to_owned()),
+                "{id}"
+            );
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_members_are_credited_once_by_a_worker_that_is_killed_in_the_middle() {
+    let world = World::start().await;
+    let ids = crowd(&world, 1_000).await;
+    granted_by_a_mortal(&world, 1_000, 3).await;
+    check_crowd(&world, &ids).await;
+}
+
+/// `cargo test --release -p tests -- --ignored --nocapture figures`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure, which takes minutes: 100,000 members, ten kills"]
+async fn figures_of_a_hundred_thousand_members_and_ten_kills() {
+    let world = World::start().await;
+    let ids = crowd(&world, 100_000).await;
+    let begun = std::time::Instant::now();
+    let memory = granted_by_a_mortal(&world, ids.len(), 10).await;
+    let seconds = begun.elapsed().as_secs().max(1);
+    check_crowd(&world, &ids).await;
+    let rate = u64::try_from(ids.len()).unwrap() / seconds;
+    eprintln!("100,000 members, killed ten times: {seconds} s, {rate} a second, {memory} KiB at most");
+    assert!(memory <= 64 * 1024, "{memory} KiB");
+}
+
+/// Members that a grant to a group credits in the time in which 16 clients grant as often one by one.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure: the rate beside that of 16 clients"]
+async fn figures_of_a_group_beside_single_grants() {
+    const MEMBERS: usize = 4_000;
+    let world = World::start().await;
+    let ids = crowd(&world, MEMBERS).await;
+    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let mut ratios = Vec::new();
+    for round in 0..5 {
+        let actor = Actor { role: Role::Admin, id: "admin".to_owned() };
+        let key: ledger::IdempotencyKey = format!("single-{round}").parse().unwrap();
+        let grant: ledger::Grant =
+            serde_json::from_value(json!({"amount": "5.00", "category": "goodwill"})).unwrap();
+        let (store, actor, key, grant) = (&store, &actor, &key, &grant);
+        let begun = std::time::Instant::now();
+        stream::iter(&ids)
+            .for_each_concurrent(16, async |id| {
+                let command = Command {
+                    customer: id,
+                    currency: None,
+                    key: CommandKey::Client(key),
+                    fingerprint: Fingerprint::NONE,
+                    actor,
+                    at: world.now(),
+                };
+                let rule =
+                    |account: &_, policy: &_, at| ledger::grant(account, policy, grant, Role::Admin, at);
+                store.commit::<edge::Problem>(&command, rule).await.unwrap();
+            })
+            .await;
+        let single = begun.elapsed().as_millis();
+        let body = json!({"amount": "5.00", "category": "goodwill"});
+        let asked = ask(&world, &format!("group-{round}"), body).await.expect(202, "");
+        let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
+        let record =
+            edge::StreamRecord { changed: ChangedItem::GroupGrant(id), sequence_number: "1".to_owned() };
+        let batch = Batch { records: vec![record], at: world.now(), time_left: Duration::from_secs(600) };
+        let begun = std::time::Instant::now();
+        assert!(grant_group(store.clone(), batch).await.is_empty());
+        let group = begun.elapsed().as_millis();
+        eprintln!("round {round}: {MEMBERS} single grants by 16 clients {single} ms, as a group {group} ms");
+        ratios.push(single * 100 / group);
+    }
+    ratios.sort_unstable();
+    eprintln!("a group's rate is {} % of theirs (median)", ratios[2]);
+}
 
 async fn join(world: &World, group: &str, customer: &str) {
     let path = format!("/v1/customers/{customer}");

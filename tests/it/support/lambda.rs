@@ -77,9 +77,19 @@ impl Function {
         Self { process, events, told, server }
     }
 
+    /// Hands it an event, and goes on.
+    pub fn hand(&self, event: impl Into<Bytes>) {
+        self.events.send(event.into()).unwrap();
+    }
+
+    /// The most memory that it has had so far, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
+
     /// Hands it an event, and waits for what it tells.
     pub async fn invoke(&mut self, event: impl Into<Bytes>) -> Told {
-        self.events.send(event.into()).unwrap();
+        self.hand(event);
         match timeout(PATIENCE, self.told.recv()).await {
             Ok(told) => told.unwrap(),
             Err(_) => panic!("it told nothing for {PATIENCE:?}"),

@@ -131,6 +131,13 @@ impl Process {
         (status, self.printed())
     }
 
+    /// The most memory that it has had so far, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
     /// Ends it where it stands, as `kill -9` does.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

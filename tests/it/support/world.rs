@@ -176,7 +176,7 @@ impl World {
     /// Lets the table's stream run dry, so that all that follows from the ledger is done.
     pub async fn catch_up(&self) {
         // Beside the wire, whose trips are those of calls.
-        let store = Store::connect(Connection::local(TABLE, self.database.endpoint()));
+        let store = Store::connect(Connection::local(TABLE, self.database()));
         let mut streams = self.streams.lock().await;
         let [lists, grants] = &mut *streams;
         loop {
@@ -185,6 +185,11 @@ impl World {
                 break;
             }
         }
+    }
+
+    /// Where the database answers, beside the wire.
+    pub fn database(&self) -> &str {
+        self.database.endpoint()
     }
 
     /// The customer's one account, as the API shows it.
