@@ -18,6 +18,7 @@ mod support {
 
 mod bad_input;
 mod boot;
+mod broken;
 mod calling;
 mod configuring;
 mod cost;

@@ -87,7 +87,13 @@ async fn reach_back(store: &Store, at: Timestamp, swept: &mut Swept, failures: &
             match outcome {
                 Ok(done) => dated = dated.saturating_add(u64::from(done)),
                 // The page is tried again by the next run, and this one does not go past it.
-                Err(error) => return failed(error, "an account's credit could not be dated", failures),
+                Err(error @ (Error::Conflict | Error::Throttled(_) | Error::Unavailable(_))) => {
+                    return failed(error, "an account's credit could not be dated yet", failures);
+                }
+                // It never will be as it is, and must not keep the others from it.
+                Err(error) => {
+                    failed(error, "an account's credit could not be dated, and is passed over", failures)
+                }
             }
         }
         swept.dated = swept.dated.saturating_add(dated);

@@ -31,9 +31,17 @@ struct Listed {
     joining_grant: Option<GrantTerms>,
 }
 
+/// The last group of the page before.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupsCursor {
+    group: String,
+}
+
 pub(crate) async fn list(store: Store, call: Call) -> Result<Reply, Problem> {
     let PageQuery { limit, cursor } = call.query()?;
-    let after: Option<String> = Call::cursor(cursor.as_deref())?;
+    let cursor: Option<GroupsCursor> = Call::cursor(cursor.as_deref())?;
+    let after = cursor.map(|cursor| cursor.group);
 
     let settings = store.settings().await?;
 
@@ -46,7 +54,7 @@ pub(crate) async fn list(store: Store, call: Call) -> Result<Reply, Problem> {
         Listed { group: id.to_owned(), policy, joining_grant }
     };
     let data: Vec<_> = groups.into_iter().map(listed).collect();
-    let next = data.last().filter(|_| more).map(|last| last.group.clone());
+    let next = data.last().filter(|_| more).map(|last| GroupsCursor { group: last.group.clone() });
     Reply::page(&data, next.as_ref())
 }
 

@@ -51,8 +51,8 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Delivers one batch to a function, and tells whether there was one. What fails is delivered again, with all that follows
-    /// it.
+    /// Delivers one batch to a function, and tells whether there was one that was taken whole. What fails is delivered again,
+    /// with all that follows it.
     ///
     /// # Errors
     /// When the database fails.
@@ -69,13 +69,15 @@ impl Stream {
             return Ok(false);
         }
         let failed = function(store.clone(), Batch::read(&event, at, PATIENCE)?).await;
-        self.place = match failed.into_iter().map(|record| record.sequence_number).min() {
+        let first = failed.into_iter().map(|record| record.sequence_number).min();
+        let delivered = first.is_none();
+        self.place = match first {
             None => next,
             Some(first) => {
                 self.iterator(&json!({"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first}))?
             }
         };
-        Ok(true)
+        Ok(delivered)
     }
 
     /// Delivers what comes to a function, until it is dropped.

@@ -217,6 +217,7 @@ impl From<Refusal> for Problem {
             Refusal::BalanceLimitExceeded { limit } => {
                 unprocessable("balance_limit_exceeded").with_money("maximum", limit)
             }
+            Refusal::TooManyTopups => unprocessable("too_many_topups"),
             Refusal::TooManyLots => unprocessable("too_many_lots"),
             Refusal::OutOfRange(_) => unprocessable("amount_out_of_range"),
         }

@@ -17,8 +17,8 @@ use crate::{
 pub const MAX_OPEN_LOTS: usize = 500;
 /// Live holds that an account may have at once.
 pub const MAX_HOLDS: usize = 50;
-/// Top-up requests of which an account knows by itself when they lapse.
-const MAX_LAPSES: usize = 50;
+/// Top-up requests that may wait in an account at once.
+pub const MAX_WAITING_TOPUPS: usize = 50;
 
 words! {
     /// What kind of credit a lot is.
@@ -149,7 +149,7 @@ pub struct Account {
     pub debt: Money,
     /// Sum of the top-up requests that wait, and of those whose lapse is not booked yet.
     pub pending: Money,
-    /// When which of these lapse, for 50 of them; those beyond count until their lapse is booked.
+    /// When which of these lapse.
     pub lapses: Vec<(Timestamp, Money)>,
     /// Totals since the first entry.
     pub lifetime: Lifetime,
@@ -213,11 +213,15 @@ impl Account {
     }
 
     /// Counts one more request that waits.
-    pub(crate) fn await_topup(&mut self, topup: &Topup) -> Result<(), OutOfRange> {
-        self.pending = self.pending.plus(topup.amount)?;
-        if let Some(lapses_at) = topup.lapses_at.filter(|_| self.lapses.len() < MAX_LAPSES) {
-            self.lapses.push((lapses_at, topup.amount));
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyTopups`].
+    pub(crate) fn await_topup(&mut self, topup: &Topup) -> Result<(), Refusal> {
+        if self.lapses.len() >= MAX_WAITING_TOPUPS {
+            return Err(Refusal::TooManyTopups);
         }
+        self.pending = self.pending.plus(topup.amount)?;
+        self.lapses.extend(topup.lapses_at.map(|lapses_at| (lapses_at, topup.amount)));
         Ok(())
     }
 
@@ -247,14 +251,14 @@ impl Account {
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn available(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        let usable = self.usable(policy, now)?;
-        let own = usable.minus(self.debt)?.or_zero();
+        let (usable, owed) = (self.usable(policy, now, |_| true)?, self.owed(policy, now)?);
+        let own = usable.minus(owed)?.or_zero();
         let Some(limit) = policy.overdraft_limit.of(self.currency) else {
             return Ok(own);
         };
         let live = self.holds.iter().filter(|hold| hold.is_live(now));
         let promised = Money::sum(self.currency, live.map(|hold| hold.overdraft))?;
-        let down_to_limit = usable.plus(limit)?.minus(self.debt)?.minus(promised)?;
+        let down_to_limit = usable.plus(limit)?.minus(owed)?.minus(promised)?;
         Ok(if down_to_limit > own { down_to_limit } else { own })
     }
 
@@ -263,17 +267,45 @@ impl Account {
     /// # Errors
     /// [`OutOfRange`] when the sum does not fit.
     pub fn own(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
-        Ok(self.usable(policy, now)?.minus(self.debt)?.or_zero())
+        self.own_of(policy, now, |_| true)
     }
 
-    /// What of all lots can be spent now.
-    fn usable(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+    /// As [`Account::own`], out of these lots alone.
+    pub(crate) fn own_of(
+        &self,
+        policy: &Policy,
+        now: Timestamp,
+        from: impl Fn(&Lot) -> bool,
+    ) -> Result<Money, OutOfRange> {
+        Ok(self.usable(policy, now, from)?.minus(self.owed(policy, now)?)?.or_zero())
+    }
+
+    /// What of these lots can be spent now.
+    fn usable(
+        &self,
+        policy: &Policy,
+        now: Timestamp,
+        from: impl Fn(&Lot) -> bool,
+    ) -> Result<Money, OutOfRange> {
         let reserved = self.reservations(now)?;
         let mut usable = Money::zero(self.currency);
-        for lot in self.lots.iter().filter(|lot| lot.is_usable(policy, now)) {
+        for lot in self.lots.iter().filter(|lot| lot.is_usable(policy, now) && from(lot)) {
             usable = usable.plus(reserved.free(lot)?)?;
         }
         Ok(usable)
+    }
+
+    /// What is owed once all that is due has settled what it can, booked or not.
+    fn owed(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
+        let mut owed = self.debt;
+        if owed.is_zero() {
+            return Ok(owed);
+        }
+        let reserved = self.reservations(now)?;
+        for lot in self.lots.iter().filter(|lot| !lot.is_usable(policy, now)) {
+            owed = owed.minus(reserved.free(lot)?)?;
+        }
+        Ok(owed.or_zero())
     }
 
     /// What live holds have reserved of this lot.
@@ -299,7 +331,7 @@ impl Account {
     /// The balance as limits look at it: without what has expired, so that a late schedule refuses nobody.
     pub(crate) fn counted(&self, policy: &Policy, now: Timestamp) -> Result<Money, OutOfRange> {
         let usable = self.lots.iter().filter(|lot| lot.is_usable(policy, now)).map(|lot| lot.remaining);
-        Money::sum(self.currency, usable)?.minus(self.debt)
+        Money::sum(self.currency, usable)?.minus(self.owed(policy, now)?)
     }
 
     /// What expires when: the usable lots' sums by moment, soonest first.
@@ -417,17 +449,21 @@ impl Account {
         self.expiry_bound = Some(self.expiry_bound.map_or(moment, |bound| bound.min(moment)));
     }
 
-    /// Finds `amount` in what can be spent at `now`, in the policy's order, the overdraft last; takes nothing yet.
+    /// Finds `amount`, which can be spent, in what is usable at `now` of these lots, in the policy's order, the overdraft
+    /// last; takes nothing yet.
     ///
     /// # Errors
-    /// [`Refusal::InsufficientCredit`] when there is less.
-    pub(crate) fn find(&self, amount: Money, policy: &Policy, now: Timestamp) -> Result<Found, Refusal> {
-        let available = self.available(policy, now)?;
-        if amount > available {
-            return Err(Refusal::InsufficientCredit { available });
-        }
+    /// [`OutOfRange`] when a sum does not fit.
+    pub(crate) fn find(
+        &self,
+        amount: Money,
+        policy: &Policy,
+        now: Timestamp,
+        from: impl Fn(&Lot) -> bool,
+    ) -> Result<Found, OutOfRange> {
         let reserved = self.reservations(now)?;
-        let mut lots: Vec<&Lot> = self.lots.iter().filter(|lot| lot.is_usable(policy, now)).collect();
+        let usable = self.lots.iter().filter(|lot| lot.is_usable(policy, now) && from(lot));
+        let mut lots: Vec<&Lot> = usable.collect();
         if policy.consumption_order == ConsumptionOrder::ExpiringFirst {
             // Stable, and the lots are oldest first: so ties go to the oldest.
             lots.sort_by_key(|lot| lot.origin.expiry().unwrap_or(Timestamp::MAX));

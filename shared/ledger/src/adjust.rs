@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    Account, Allocation, Amount, Category, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money,
-    NEVER, Note, OutOfRange, Policy, Refusal, Role,
+    Account, Allocation, Amount, Change, EntryType, Label, Line, Lot, LotExpiry, LotNumber, Money, NEVER,
+    Note, OutOfRange, Policy, Refusal, Role,
 };
 
 /// What a withdrawal asks for.
@@ -39,23 +39,18 @@ pub fn withdraw(
     if !policy.enabled {
         return Err(Refusal::CreditDisabled);
     }
-    let free = |categories: &[Category]| -> Result<Money, Refusal> {
-        let lots =
-            account.lots.iter().filter(|lot| categories.contains(&lot.origin.category)).cloned().collect();
-        // What is owed is owed first.
-        Ok(Account { lots, ..account.clone() }.own(policy, at)?)
-    };
-    let available = free(Category::ALL)?;
+    let can_be = |lot: &Lot| policy.withdrawable.contains(&lot.origin.category);
+    let available = account.own(policy, at)?;
     if amount > available {
         return Err(Refusal::InsufficientCredit { available });
     }
-    let withdrawable = free(&policy.withdrawable)?;
+    // What is owed is owed first.
+    let withdrawable = account.own_of(policy, at, can_be)?;
     if amount > withdrawable {
         return Err(Refusal::NotWithdrawable { withdrawable });
     }
 
-    let (mut account, allocations) =
-        take_own(account, policy, amount, at, |lot| policy.withdrawable.contains(&lot.origin.category))?;
+    let (mut account, allocations) = take_own(account, policy, amount, at, can_be)?;
     account.lifetime.withdrawn = account.lifetime.withdrawn.plus(amount)?;
     let line = Line {
         allocations,
@@ -207,8 +202,7 @@ fn take_own(
     at: Timestamp,
     from: impl Fn(&Lot) -> bool,
 ) -> Result<(Account, Vec<Allocation>), Refusal> {
-    let lots = account.lots.iter().filter(|lot| from(lot)).cloned().collect();
-    let found = Account { lots, ..account.clone() }.find(amount, policy, at)?;
+    let found = account.find(amount, policy, at, from)?;
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
     let allocations = account.take(&found)?;

@@ -21,7 +21,9 @@ mod tests;
 mod text;
 mod topup;
 
-pub use account::{Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, Role};
+pub use account::{
+    Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, MAX_WAITING_TOPUPS, Role,
+};
 pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
 pub use entry::{
     Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment, PaymentMode,

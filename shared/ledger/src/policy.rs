@@ -221,7 +221,26 @@ pub enum UsageLimit {
 #[serde(tag = "type", content = "maximum", rename_all = "snake_case", deny_unknown_fields)]
 enum GivenUsageLimit {
     Percent(Percent),
+    #[serde(deserialize_with = "some_limits")]
     Fixed(GivenLimits),
+}
+
+/// As [`some_limits`].
+struct SomeLimits(Limits);
+
+impl<'de> Deserialize<'de> for SomeLimits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        some_limits(deserializer).map(|GivenLimits(limits)| Self(limits))
+    }
+}
+
+/// Limits of which there is at least one: none at all would be stored as null, and that is no limit's maximum.
+fn some_limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GivenLimits, D::Error> {
+    let GivenLimits(limits) = GivenLimits::deserialize(deserializer)?;
+    if limits.0.is_empty() {
+        return Err(D::Error::custom("must name at least one currency, as {\"USD\": \"50.00\"}"));
+    }
+    Ok(GivenLimits(limits))
 }
 
 impl From<Object<GivenUsageLimit>> for UsageLimit {
@@ -349,7 +368,7 @@ impl<'de> Deserialize<'de> for TopupApproval {
                     if name != TopupApproval::MANUAL_ABOVE {
                         return Err(M::Error::unknown_field(&name, &[TopupApproval::MANUAL_ABOVE]));
                     }
-                    let GivenLimits(limits) = map.next_value()?;
+                    let SomeLimits(limits) = map.next_value()?;
                     if above.replace(limits).is_some() {
                         return Err(M::Error::duplicate_field(TopupApproval::MANUAL_ABOVE));
                     }
@@ -551,6 +570,9 @@ mod tests {
         check(r#"{"topup_approval": "automatic"}"#, Ok(()));
         check(r#"{"topup_approval": {"manual_above": {"USD": "100.00"}}}"#, Ok(()));
         check(r#"{"topup_approval": {"manual_above": null}}"#, Err("amounts by currency"));
+        check(r#"{"topup_approval": {"manual_above": {}}}"#, Err("at least one currency"));
+        check(r#"{"usage_limit": {"type": "fixed", "maximum": {}}}"#, Err("at least one currency"));
+        check(r#"{"topup_max": {}}"#, Ok(()));
         check(r#"{"topup_approval": {}}"#, Err("missing field `manual_above`"));
         check(r#"{"topup_approval": {"above": {}}}"#, Err("unknown field `above`"));
         check(r#"{"topup_approval": "never"}"#, Err("manual"));

@@ -181,7 +181,7 @@ fn secure(
     if terms.applied.is_zero() {
         return Err(refusal);
     }
-    let found = account.find(terms.applied, policy, at)?;
+    let found = account.find(terms.applied, policy, at, |_| true)?;
     let mut account = account.clone();
     account.drop_lapsed_holds(at);
     Ok((terms, found, account))

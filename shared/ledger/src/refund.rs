@@ -110,6 +110,15 @@ impl Restoring<'_> {
                 let place = were_open.binary_search_by_key(&(origin.granted_at, number), Lot::age).ok();
                 let open = place.and_then(|place| were_open.get_mut(place));
                 let now = open.as_ref().map_or(origin, |lot| &lot.origin).clone();
+                if let Some(expires_at) = self.reached_back(&now) {
+                    // It was used up when the others were dated: it comes back with the date that it would have got.
+                    let dated = Origin { expires_at: Some(expires_at), ..now };
+                    return if expires_at > self.at {
+                        self.open(account, amount, Origin { granted_at: self.at, ..dated })
+                    } else {
+                        self.reopen(account, amount, &dated)
+                    };
+                }
                 let lot = Lot { number, origin: now, remaining: amount };
                 if !lot.is_usable(self.policy, self.at) {
                     return self.reopen(account, amount, origin);
@@ -132,6 +141,12 @@ impl Restoring<'_> {
                 )
             }
         }
+    }
+
+    /// The date that a lot without one would have by now, where the expiry reaches back.
+    fn reached_back(&self, origin: &Origin) -> Option<Timestamp> {
+        let undated = self.policy.apply_to_existing && origin.expires_at.is_none();
+        if undated { self.policy.expiry(origin.category, origin.granted_at) } else { None }
     }
 
     /// Brings back credit that has expired meanwhile, as a new lot of its own category.

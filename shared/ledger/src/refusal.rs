@@ -1,6 +1,6 @@
 //! Why a rule lets nothing happen.
 
-use crate::{AmountError, Money, OutOfRange, TopupStatus};
+use crate::{AmountError, MAX_WAITING_TOPUPS, Money, OutOfRange, TopupStatus};
 
 /// Why a rule lets nothing happen, with the numbers that tell the caller what would be possible.
 ///
@@ -127,6 +127,9 @@ pub enum Refusal {
         /// The most.
         maximum: Money,
     },
+    /// As many requests wait as may.
+    #[error("{MAX_WAITING_TOPUPS} top-ups wait already; cancel some, or have some decided on")]
+    TooManyTopups,
     /// Balance, pending requests and this one would come to more than allowed.
     #[error("balance, pending top-ups and this one can come to at most {limit}")]
     TopupLimitExceeded {

@@ -16,7 +16,7 @@ use crate::{
     documents::{decode_profile, decode_settings},
     items::{
         Filed, Fingerprint, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded,
-        decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup, salt,
+        decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup,
     },
 };
 
@@ -113,6 +113,8 @@ struct Wanted<'a> {
 enum Step<T> {
     /// Nothing is to be written.
     Done(T),
+    /// These items are to be written before anything is decided.
+    Before(Write),
     /// These items, and what to answer once they are.
     Write(Write, T),
 }
@@ -148,6 +150,9 @@ impl Store {
                 return Ok(Step::Done(committed));
             }
             let at = entering.at(&read);
+            if let Some(write) = self.due_first(&read, at)? {
+                return Ok(Step::Before(write));
+            }
             let change = rule(&read.stored.account, &read.policy, at)?;
             let (write, committed) = entering.write::<E>(&read, change, at, Vec::new())?;
             Ok(Step::Write(write, committed))
@@ -176,6 +181,9 @@ impl Store {
             }
             let (spent, refunded) = read.redemption.as_ref().ok_or_else(|| missing.clone())?;
             let at = entering.at(&read);
+            if let Some(write) = self.due_first(&read, at)? {
+                return Ok(Step::Before(write));
+            }
             let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
             let mut beside = Vec::new();
             if change.line.kind == EntryType::Refund {
@@ -218,6 +226,9 @@ impl Store {
             let mut entering =
                 Entering { digest: KeyDigest::of_automatic(&id), ..Entering::new(self, command) };
             let at = entering.at(&read);
+            if let Some(write) = self.due_first(&read, at)? {
+                return Ok(Step::Before(write));
+            }
             let asked = rule(&read.stored.account, &read.policy, id, at)?;
             attempted = true;
             let put_topup = |topup| {
@@ -263,6 +274,9 @@ impl Store {
                 return Ok(Step::Done(Approved { topup: topup.clone(), committed }));
             }
             let at = entering.at(&read);
+            if let Some(write) = self.due_first(&read, at)? {
+                return Ok(Step::Before(write));
+            }
             let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
             let item = encode_topup(command.customer, &topup, *fingerprint, Filed::Still)?;
             let (write, committed) = entering.write::<E>(&read, change, at, vec![self.put_old(item)?])?;
@@ -375,6 +389,8 @@ impl Store {
                 if account.expiry_bound.is_none_or(|bound| at < bound) {
                     return Ok(Step::Done(None));
                 }
+                // A run that comes late or again books as of the account's last entry: its time never goes back.
+                let at = at.max(account.at);
                 match ledger::expire(account, &read.policy, at)? {
                     Sweep::NotDue(account) => {
                         let token = token(&[
@@ -416,6 +432,7 @@ impl Store {
                     // An earlier try of ours was stored, and only its answer was lost.
                     return Ok(Step::Done(true));
                 }
+                let at = at.max(read.stored.account.at);
                 let Some(change) = ledger::reach_back(&read.stored.account, &read.policy, at)? else {
                     return Ok(Step::Done(false));
                 };
@@ -428,6 +445,25 @@ impl Store {
         settled.map_err(|Failure(error)| error)
     }
 
+    /// What has to be booked before anything else: where something is owed beside credit that is over, what that settles
+    /// depends on which comes first. Hardly any account is ever there.
+    fn due_first(&self, read: &Read, at: Timestamp) -> Result<Option<Write>, Error> {
+        let account = &read.stored.account;
+        if account.debt.is_zero() {
+            return Ok(None);
+        }
+        let booked = || -> Result<Option<Write>, Failure> {
+            match ledger::expire(account, &read.policy, at)? {
+                Sweep::NotDue(_) => Ok(None),
+                Sweep::Due(change) => {
+                    let by = Actor::schedule();
+                    Ok(Some(self.booked(read, *change, by, at, KeyDigest::of_expiry)?.0))
+                }
+            }
+        };
+        booked().map_err(|Failure(error)| error)
+    }
+
     /// The transaction that books what time or the settings alone decide, where no client's key names it.
     fn booked(
         &self,
@@ -437,8 +473,7 @@ impl Store {
         at: Timestamp,
         digest: impl Fn(EntryId) -> KeyDigest,
     ) -> Result<(Write, Entry), Failure> {
-        let at = at.max(read.stored.account.at);
-        let seal = read.seal(by, at, salt("", Fingerprint::NONE));
+        let seal = read.seal(by, at, salt()?);
         let (account, entry, content) = change.seal(&read.policy, seal)?;
         let digest = digest(entry.id());
         let items = vec![
@@ -489,10 +524,14 @@ impl Store {
 
             let (write, answer) = match decide(read)? {
                 Step::Done(answer) => return Ok(answer),
-                Step::Write(write, answer) => (write, answer),
+                Step::Before(write) => (write, None),
+                Step::Write(write, answer) => (write, Some(answer)),
             };
             match self.write(&write).await {
-                Ok(Outcome::Written) => return Ok(answer),
+                Ok(Outcome::Written) => match answer {
+                    Some(answer) => return Ok(answer),
+                    None => continue,
+                },
                 Ok(Outcome::Superseded) => {}
                 // Sent again with the same token only after reading again: the decision is then the same, and so is
                 // the token, unless somebody was here.
@@ -742,13 +781,8 @@ impl<'a> Entering<'a> {
         at: Timestamp,
         beside: Vec<TransactWriteItem>,
     ) -> Result<(Write, Committed), E> {
-        let Command { key, fingerprint, actor, .. } = *self.command;
-        let salt = match key {
-            CommandKey::Client(key) => salt(key.as_str(), fingerprint),
-            // What names these is stored, and must not tell the salt.
-            CommandKey::GroupGrant(_) | CommandKey::Joining(_) => fastrand::u128(..).to_be_bytes(),
-        };
-        let seal = read.seal(actor.clone(), at, salt);
+        let Command { fingerprint, actor, .. } = *self.command;
+        let seal = read.seal(actor.clone(), at, salt()?);
         let (account, entry, content) = change.seal(&read.policy, seal).map_err(Refusal::from)?;
         self.attempted = Some(entry.hash);
         let revision = read.stored.revision;
@@ -775,6 +809,14 @@ impl From<OutOfRange> for Failure {
     fn from(error: OutOfRange) -> Self {
         Self(Error::Refused(error.to_string()))
     }
+}
+
+/// The salt of an entry's free texts: nobody who knows all that stays stored can tell it. A try that is made again has
+/// another one, and is told by its own hash.
+fn salt() -> Result<[u8; SALT], Error> {
+    let mut salt = [0; SALT];
+    getrandom::fill(&mut salt).map_err(|error| Error::Refused(format!("no random bits: {error}")))?;
+    Ok(salt)
 }
 
 /// Puts an item in the place of the one whose document is this, to file it elsewhere.

@@ -122,7 +122,10 @@ impl DocumentChange {
 
 /// The version of the last change on the page before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangesCursor(u64);
+#[serde(deny_unknown_fields)]
+pub struct ChangesCursor {
+    version: u64,
+}
 
 /// Who writes a document, when, and over which version: whichever stands, unless it says.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +170,7 @@ impl Store {
     /// [`Error::VersionMismatch`]; [`Error::Conflict`] when others kept writing; [`Error::TooLarge`].
     pub async fn put_settings(&self, policy: &Policy, edit: Edit<'_>) -> Result<Settings, Error> {
         let settings = self
-            .edit_settings(edit, policy.apply_to_existing, |settings| {
+            .edit_settings(edit, |settings| {
                 let changes = differences(&json(&settings.policy)?, &json(policy)?);
                 settings.policy.clone_from(policy);
                 Ok((None, changes))
@@ -190,9 +193,8 @@ impl Store {
     ) -> Result<(Settings, Group), E> {
         let group = document(&self.settings().await?.policy)?;
         let encoded = encode(&group)?;
-        let reaches_back = group.policy.apply_to_existing == Some(true);
         let settings = self
-            .edit_settings(edit, reaches_back, |settings| {
+            .edit_settings(edit, |settings| {
                 let before = settings.group(id)?.unwrap_or_default();
                 settings.groups.insert(id.to_string(), encoded.clone());
                 if settings.groups.len() > MAX_GROUPS {
@@ -207,7 +209,6 @@ impl Store {
     async fn edit_settings(
         &self,
         edit: Edit<'_>,
-        reaches_back: bool,
         change: impl Fn(&mut Settings) -> Result<(Option<GroupId>, BTreeMap<String, Changed>), Error>,
     ) -> Result<Settings, Error> {
         for _ in 0..MAX_TRIES {
@@ -224,6 +225,7 @@ impl Store {
                 changes,
             };
             let key = Key::settings_change(settings.version);
+            let reaches_back = settings.reaches_back_by(&change.changes)?;
             let beside = self.reach_back_from(&key, edit.at, reaches_back)?;
             if self.write_edit(encode_settings(&settings)?, current, key, &change, beside).await? {
                 return Ok(settings);
@@ -341,7 +343,7 @@ impl Store {
         cursor: Option<ChangesCursor>,
         limit: usize,
     ) -> Result<Page<DocumentChange, ChangesCursor>, Error> {
-        let below = cursor.map_or(u64::MAX, |ChangesCursor(below)| below);
+        let below = cursor.map_or(u64::MAX, |cursor| cursor.version);
         if below <= 1 {
             return Ok(Page::default());
         }
@@ -352,11 +354,15 @@ impl Store {
             .expression_attribute_values(":first", AttributeValue::S(first.sk))
             .expression_attribute_values(":last", AttributeValue::S(last.sk))
             .consistent_read(true)
-            .scan_index_forward(false);
-        let (items, drained) = self.read_page(query, limit).await?;
-        let data = items.iter().map(decode_change).collect::<Result<Vec<_>, _>>()?;
-        let next =
-            data.last().filter(|last| !drained && last.version > 1).map(|last| ChangesCursor(last.version));
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        // One answer of the database, which ends at a megabyte: a change of all settings can be large.
+        let answer = query.send().await.map_err(Error::from_sdk)?;
+        let drained = answer.last_evaluated_key.is_none();
+        let data =
+            answer.items.unwrap_or_default().iter().map(decode_change).collect::<Result<Vec<_>, _>>()?;
+        let next = data.last().filter(|last| !drained && last.version > 1);
+        let next = next.map(|last| ChangesCursor { version: last.version });
         Ok(Page { data, next })
     }
 
@@ -406,7 +412,7 @@ impl Store {
 }
 
 impl Edit<'_> {
-    fn check(&self, current: u64) -> Result<(), Error> {
+    pub(crate) fn check(&self, current: u64) -> Result<(), Error> {
         match self.expected {
             Some(expected) if expected != current => Err(Error::VersionMismatch { current }),
             _ => Ok(()),
@@ -437,6 +443,14 @@ impl Settings {
     /// When one cannot be read.
     pub fn groups(&self) -> Result<Vec<(&str, Group)>, Error> {
         self.groups.iter().map(|(id, document)| Ok((id.as_str(), read_group(id, document)?))).collect()
+    }
+
+    /// Whether lots of before have to be looked at after these changes: some of them may get a date where an expiry reaches
+    /// back, for everybody or for a group.
+    fn reaches_back_by(&self, changes: &BTreeMap<String, Changed>) -> Result<bool, Error> {
+        let of_expiry = ["expiry_days", "apply_to_existing"].iter().any(|name| changes.contains_key(*name));
+        let flagged = self.groups()?.iter().any(|(_, group)| group.policy.apply_to_existing == Some(true));
+        Ok(of_expiry && (flagged || self.policy.apply_to_existing))
     }
 
     /// The rules for a customer of this document, level by level.

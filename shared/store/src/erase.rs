@@ -40,8 +40,9 @@ impl Store {
         const MAX_TRIES: u32 = 8;
         for _ in 0..MAX_TRIES {
             let Some(before) = self.profile(customer).await? else {
-                return Ok(());
+                return edit.check(0);
             };
+            edit.check(before.version)?;
             let erased = Profile { name: None, email: None, language: None, ..before.clone() };
             if erased == before {
                 return Ok(());

@@ -125,7 +125,10 @@ pub struct GrantFailure {
 
 /// The last failure on the page before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailuresCursor(CustomerId);
+#[serde(deny_unknown_fields)]
+pub struct FailuresCursor {
+    failed: CustomerId,
+}
 
 impl GroupGrant {
     /// The grant as it was answered to whoever asked, however far it is since.
@@ -264,7 +267,7 @@ impl Store {
         limit: usize,
     ) -> Result<Page<GrantFailure, FailuresCursor>, Error> {
         let after =
-            cursor.map_or_else(|| FAILURES.to_owned(), |FailuresCursor(after)| format!("{FAILURES}{after}"));
+            cursor.map_or_else(|| FAILURES.to_owned(), |cursor| format!("{FAILURES}{}", cursor.failed));
         let query = self
             .query("pk = :pk AND sk BETWEEN :after AND :end")
             .expression_attribute_values(":pk", AttributeValue::S(Key::group_grant(id).pk))
@@ -284,8 +287,10 @@ impl Store {
         }
         let more = data.len() > limit;
         data.truncate(limit);
-        let next =
-            data.last().filter(|_| more).map(|last: &GrantFailure| FailuresCursor(last.customer.clone()));
+        let next = data
+            .last()
+            .filter(|_| more)
+            .map(|last: &GrantFailure| FailuresCursor { failed: last.customer.clone() });
         Ok(Page { data, next })
     }
 }

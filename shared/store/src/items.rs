@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use ledger::{
     Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, GroupId, Hash, Hold,
     IdempotencyKey, Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution,
-    Role, SALT, Texts, Topup, TopupId, TopupStatus, Written,
+    Role, Texts, Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -216,20 +216,6 @@ impl KeyDigest {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// The salt of an entry's free texts: from its key and its body, so that it cannot be told from what stays stored.
-pub(crate) fn salt(key: &str, fingerprint: Fingerprint) -> [u8; SALT] {
-    let mut hasher = Sha256::new();
-    hasher.update("salt");
-    hasher.update(fingerprint.as_bytes());
-    hasher.update(key);
-    let digest: [u8; 32] = hasher.finalize().into();
-    let mut salt = [0; SALT];
-    for (to, from) in salt.iter_mut().zip(digest) {
-        *to = from;
-    }
-    salt
 }
 
 /// An account with the number of times that it was written, which is the condition of the next write.
@@ -710,9 +696,9 @@ pub(crate) fn encode_listed_name(customer: &CustomerId, name: Option<&str>, revi
     item
 }
 
-/// A name as lists order it and prefixes find it: in lower case.
+/// A name as lists order it and prefixes find it: without case, letter by letter, so that what begins alike stays so.
 pub(crate) fn folded(name: &str) -> String {
-    name.to_lowercase()
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 /// A customer's place among names. Who has none stands under the id. No name holds a line end, which is before all else.

@@ -24,7 +24,7 @@ const BATCH: usize = 50;
 const MAX_PLACE: usize = 1_024;
 
 /// In which order customers are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// By name, in lower case; who has none by id.
     Name,
@@ -83,7 +83,11 @@ pub struct Listed {
 
 /// The place of the last customer that the page before looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CustomersCursor(String);
+#[serde(deny_unknown_fields)]
+pub struct CustomersCursor {
+    by: Order,
+    place: String,
+}
 
 /// What a record of the table's stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +195,10 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Listed, CustomersCursor>, Error> {
         let mut span = filter.span()?;
-        let mut last: Option<String> = cursor.map(|CustomersCursor(place)| place);
+        if cursor.as_ref().is_some_and(|cursor| cursor.by != filter.order) {
+            return Err(Error::InvalidCursor);
+        }
+        let mut last: Option<String> = cursor.map(|cursor| cursor.place);
         if last
             .as_ref()
             .is_some_and(|place| place.len() > MAX_PLACE || *place < span.from || *place > span.to)
@@ -200,17 +207,21 @@ impl Store {
         }
         let mut data = Vec::new();
         let mut looked_at = 0_usize;
+        // One more than the page holds tells whether there is a next; a filter that admits few asks for more at once.
+        let mut batch = limit.saturating_add(1).min(BATCH);
         loop {
             if let Some(last) = &last {
                 let end = if filter.descending { &mut span.to } else { &mut span.from };
                 end.clone_from(last);
             }
-            let (places, drained) = self.places(&span, last.as_deref(), filter.descending, BATCH).await?;
+            let (places, drained) = self.places(&span, last.as_deref(), filter.descending, batch).await?;
+            batch = BATCH;
             let customers = places.iter().map(|(_, customer)| customer.clone()).collect();
             let found = self.listed(customers, filter.currency).await?;
             for ((place, _), listed) in places.into_iter().zip(found) {
                 if data.len() >= limit || looked_at >= MAX_LOOKED_AT {
-                    return Ok(Page { data, next: last.map(CustomersCursor) });
+                    let next = last.map(|place| CustomersCursor { by: filter.order, place });
+                    return Ok(Page { data, next });
                 }
                 looked_at = looked_at.saturating_add(1);
                 last = Some(place);
@@ -308,8 +319,8 @@ impl Store {
                 if let Some(stored) = self.stored_account(customer, *currency).await? {
                     self.put_listed(encode_listed_balance(&stored)?).await?;
                 }
-                // Whoever has a document is listed by that.
-                if *is_new {
+                // Whoever has a document is listed by that. Looked at each time, so that a record that was lost is made up for.
+                if *is_new || self.get(Key::listed_name(customer)).await?.is_none() {
                     self.put_listed(encode_listed_name(customer, None, 0)).await?;
                 }
                 Ok(())

@@ -96,7 +96,10 @@ pub struct EntriesCursor(pub BTreeMap<Currency, u64>);
 
 /// The place of the last top-up of the page before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TopupsCursor(String);
+#[serde(deny_unknown_fields)]
+pub struct TopupsCursor {
+    topup: String,
+}
 
 /// A pending top-up request, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -301,7 +304,9 @@ impl Store {
         let first = cursor.is_none();
         let below = match cursor {
             None => "T$".to_owned(),
-            Some(TopupsCursor(place)) if place.starts_with(TOPUPS) && place.len() <= MAX_PLACE => place,
+            Some(TopupsCursor { topup: place }) if place.starts_with(TOPUPS) && place.len() <= MAX_PLACE => {
+                place
+            }
             Some(_) => return Err(Error::InvalidCursor),
         };
         let query = self
@@ -324,7 +329,8 @@ impl Store {
         }
         let more = places.len() > limit;
         places.truncate(limit);
-        let next = if more { places.last().map(|(place, _)| TopupsCursor(place.clone())) } else { None };
+        let next =
+            if more { places.last().map(|(place, _)| TopupsCursor { topup: place.clone() }) } else { None };
         let items = self.get_all(places.into_iter().map(|(_, key)| key).collect()).await?;
         let data = items.iter().map(decode_topup).collect::<Result<_, _>>()?;
         Ok(Some(Page { data, next }))
@@ -359,7 +365,7 @@ impl Store {
         let above = match cursor {
             // Below every place, and not empty, which DynamoDB would refuse.
             None => "0".to_owned(),
-            Some(TopupsCursor(place)) if (1..=MAX_PLACE).contains(&place.len()) => place,
+            Some(TopupsCursor { topup: place }) if (1..=MAX_PLACE).contains(&place.len()) => place,
             Some(_) => return Err(Error::InvalidCursor),
         };
         let query = self
@@ -369,7 +375,7 @@ impl Store {
             .expression_attribute_values(":above", AttributeValue::S(above));
         let (found, drained) = self.read_page(query, limit).await?;
         let next = match (drained, found.last()) {
-            (false, Some(item)) => Some(TopupsCursor(Fields(item).text("wk")?.to_owned())),
+            (false, Some(item)) => Some(TopupsCursor { topup: Fields(item).text("wk")?.to_owned() }),
             _ => None,
         };
         let keys = found.iter().map(Key::of).collect::<Result<_, _>>()?;

@@ -221,7 +221,12 @@ impl Model {
 
     /// What can be spent of the customer's own.
     pub(super) fn own(&self, now: i64) -> i64 {
-        (self.free_of(&self.lots, now) - self.debt).max(0)
+        (self.free_of(&self.lots, now) - self.owed(now)).max(0)
+    }
+
+    /// What is left to owe once what is due has settled what it can.
+    fn owed(&self, now: i64) -> i64 {
+        (self.debt - self.due(now)).max(0)
     }
 
     /// What can be spent, down to the overdraft's limit; live holds have been promised their part of it.
@@ -233,7 +238,7 @@ impl Model {
             }
         }
         let limit = self.rules.overdraft_limit.unwrap_or(0);
-        self.own(now).max(self.free_of(&self.lots, now) - self.debt - promised + limit)
+        self.own(now).max(self.free_of(&self.lots, now) - self.owed(now) - promised + limit)
     }
 
     /// How much a sweep at this moment books.
@@ -284,7 +289,7 @@ impl Model {
 
     /// What the balance's limits look at.
     fn counted(&self, now: i64) -> i64 {
-        let mut counted = -self.debt;
+        let mut counted = -self.owed(now);
         for lot in &self.lots {
             if self.is_usable(lot, now) {
                 counted += lot.remaining;
@@ -613,7 +618,7 @@ impl Model {
         let categories = self.rules.withdrawable.clone();
         let mut lots = self.lots.clone();
         lots.retain(|lot| categories.contains(&lot.category));
-        if cents > self.free_of(&lots, now) - self.debt {
+        if cents > self.free_of(&lots, now) - self.owed(now) {
             return Err("not_withdrawable");
         }
         let parts = self.pick(cents, Some(&categories), now);
