@@ -16,9 +16,9 @@ mod support {
     pub mod world;
 }
 
+mod attacked;
 mod bad_input;
 mod boot;
-mod broken;
 mod calling;
 mod configuring;
 mod cost;

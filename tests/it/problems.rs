@@ -22,6 +22,7 @@ const UNANSWERED_WRITES: usize = 3;
 /// What the rules of the ledger allow an account to hold.
 const MAX_OPEN_LOTS: usize = 500;
 const MAX_HOLDS: usize = 50;
+const MAX_WAITING_TOPUPS: usize = 50;
 
 /// The largest amount, in the currency with the most decimals.
 const LARGEST: &str = "999999999999.9999";
@@ -280,6 +281,12 @@ async fn provocations<'a>(world: &'a World, code: &str, customer: &Customer<'a>)
         "too_many_lots" => {
             customer.fill().await;
             post(shop, grants, merged(grant, json!({"currency": HUGE})))
+        }
+        "too_many_topups" => {
+            for _ in 0..MAX_WAITING_TOPUPS {
+                shop.post(&topups, &fresh_key(), topup("1")).await.expect(201, "");
+            }
+            post(shop, topups, topup("1"))
         }
         "too_many_holds" => {
             customer.granted("10", json!({})).await;

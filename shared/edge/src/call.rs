@@ -180,7 +180,7 @@ impl Call {
         place
             .and_then(|place| serde_json::from_slice(&place).ok())
             .ok_or_else(Problem::invalid_cursor)
-            .map(Some)
+            .map(|Object(place)| Some(place))
     }
 
     /// Who is calling, as an entry records it.

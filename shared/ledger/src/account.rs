@@ -217,7 +217,8 @@ impl Account {
     /// # Errors
     /// [`Refusal::TooManyTopups`].
     pub(crate) fn await_topup(&mut self, topup: &Topup) -> Result<(), Refusal> {
-        if self.lapses.len() >= MAX_WAITING_TOPUPS {
+        let waiting = self.lapses.iter().filter(|(lapses_at, _)| topup.requested_at < *lapses_at);
+        if waiting.count() >= MAX_WAITING_TOPUPS {
             return Err(Refusal::TooManyTopups);
         }
         self.pending = self.pending.plus(topup.amount)?;

@@ -92,6 +92,7 @@ impl EntriesFilter {
 
 /// By currency, the number below which the next page's entries are. Entries made later do not shift it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct EntriesCursor(pub BTreeMap<Currency, u64>);
 
 /// The place of the last top-up of the page before.

@@ -308,16 +308,15 @@ fn check_entry(before: &Account, policy: &Policy, entry: &Entry, content: &str, 
     }
 }
 
-/// A second sweep finds nothing, and none changes what can be spent but by the debt that it settles.
+/// A second sweep finds nothing, and none changes what can be spent.
 fn check_expiring_twice_is_once(book: &Book, at: Timestamp) {
     let Book { account, policy, .. } = book;
     let once = match expire(account, policy, at).unwrap() {
         Sweep::Due(change) => change.account,
         Sweep::NotDue(account) => *account,
     };
-    let (before, after) = (account.available(policy, at).unwrap(), once.available(policy, at).unwrap());
-    let settled = account.debt.minus(once.debt).unwrap();
-    assert!(before <= after && after <= before.plus(settled).unwrap());
+    assert_eq!(once.available(policy, at), account.available(policy, at));
+    assert_eq!(once.own(policy, at), account.own(policy, at));
     assert_eq!(once.held(at), account.held(at));
     assert_eq!(expire(&once, policy, at), Ok(Sweep::NotDue(Box::new(once))));
 }
@@ -427,8 +426,14 @@ proptest! {
         let (mut book, mut model, mut now) = (Book::new(&rules), Model::new(rules), 0);
         let mut replay = Replay::new("alice".parse().unwrap(), Currency::USD);
         let mut last_exempt = None;
-        for (hours, attempt) in steps {
+        let due_first = |(hours, attempt): (i64, Attempt)| [(hours, None), (0, Some(attempt))];
+        for (hours, attempt) in steps.into_iter().flat_map(due_first) {
             now += hours;
+            // As the store does: where something is owed beside what is due, that is booked before anything else.
+            let due = model.debt > 0 && model.due(now) > 0;
+            let Some(attempt) = attempt.or_else(|| due.then_some(Attempt::Expire)) else {
+                continue;
+            };
             if model.rules.exempt {
                 last_exempt = Some(now);
             }
