@@ -17,7 +17,7 @@ fn defaults() -> Value {
         "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null, "topup_methods": null,
         "topup_approval": "manual", "topup_pending_days": 30, "overdraft_limit": null, "withdrawal": false, "withdrawable": ["paid", "refund"], "expiry_exempt": false,
         "refund_grace_days": 30, "hold_ttl_seconds": 900,
-        "expiry_days": null, "apply_to_existing": false,
+        "expiry_days": null, "apply_to_existing": false, "remind_days": [],
     })
 }
 
@@ -55,6 +55,7 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
         "topup_approval": {"manual_above": {"USD": "100.00"}}, "topup_pending_days": 7,
         "expiry_days": {"goodwill": 90, "promotional": 36_500}, "overdraft_limit": {"USD": "50.00"}, "withdrawal": true,
         "withdrawable": ["paid"], "apply_to_existing": false, "expiry_exempt": true, "refund_grace_days": 0, "hold_ttl_seconds": 604_800,
+        "remind_days": [],
     });
     for (at, (written, read)) in [
         (json!({}), defaults()),
@@ -347,4 +348,22 @@ async fn what_is_the_customers_own_is_told_as_it_was_written() {
     world.admin().put("/v1/customers/alice", body).await.expect(200, "");
     let seen = world.admin().get("/v1/customers/alice").await.expect(200, "").json;
     assert_eq!((&seen["own_policy"], &seen["policy"]["enabled"]["value"]), (&own, &json!(false)));
+}
+
+#[tokio::test]
+async fn the_contracts_settings_are_taken_as_they_stand() {
+    let world = World::start().await;
+    let document = json!({
+        "currency": "USD", "time_zone": "Europe/Paris", "enabled": true, "consumption_order": "fifo",
+        "usage_limit": {"type": "percent", "maximum": "25"}, "usage_base": "preceding_lines", "sort_order": 9,
+        "activation_total": {"USD": "130.00"}, "overdraft_limit": null, "balance_limit": null,
+        "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null,
+        "topup_methods": null, "topup_approval": "manual", "topup_pending_days": 30, "withdrawal": false,
+        "withdrawable": ["paid", "refund"], "expiry_days": null, "expiry_exempt": false, "refund_grace_days": 30,
+        "hold_ttl_seconds": 900, "remind_days": [],
+    });
+    let answer = world.admin().put(SETTINGS, document.clone()).await.expect(200, "");
+    for (name, value) in document.as_object().unwrap() {
+        assert_eq!(answer.json["settings"][name], *value, "{name}");
+    }
 }

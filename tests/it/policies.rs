@@ -262,8 +262,8 @@ async fn no_setting_is_forgotten_above() {
     let alone = ["currency", "time_zone", "sort_order"];
     let every: BTreeSet<String> = settings.as_object().unwrap().keys().cloned().collect();
     let tried = cases().into_iter().map(|case| case.setting.to_owned());
-    // What decides nothing by itself, but starts a job, has scenarios of its own in `reaching_back`.
-    let tried = tried.chain(["apply_to_existing".to_owned()]);
+    // What starts a job has scenarios of its own in `reaching_back`; of reminders there is only one value.
+    let tried = tried.chain(["apply_to_existing", "remind_days"].map(str::to_owned));
     assert_eq!(tried.chain(alone.map(str::to_owned)).collect::<BTreeSet<_>>(), every);
     // What the store has alone, nobody has instead.
     for setting in alone {

@@ -1,18 +1,10 @@
 //! Credit for every member of a group: asked for here, given by the function `grant-group`.
 
-use edge::{Call, GrantBody, Limit, Problem, Reply};
+use edge::{Call, GrantBody, PageQuery, Problem, Reply};
 use jiff::Timestamp;
 use ledger::{Actor, GroupId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::{FailuresCursor, GrantFailure, GrantTerms, GroupCommand, GroupGrant, GroupGrantId, Store};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageQuery {
-    #[serde(default)]
-    limit: Limit,
-    cursor: Option<String>,
-}
 
 #[derive(Serialize)]
 struct Answer {

@@ -2,7 +2,7 @@
 
 mod customers;
 
-use edge::{Access, Call, CustomerView, EntryView, Limit, Problem, Reply, Routes, TopupView};
+use edge::{Access, Call, CustomerView, EntryView, Limit, PageQuery, Problem, Reply, Routes, TopupView};
 use http::Method;
 use ledger::{EntryType, Label, LotId, Moment, Role};
 use serde::Deserialize;
@@ -33,14 +33,6 @@ struct EntriesQuery {
     to: Option<Moment>,
     order: Option<Label>,
     lot: Option<LotId>,
-    #[serde(default)]
-    limit: Limit,
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TopupsQuery {
     #[serde(default)]
     limit: Limit,
     cursor: Option<String>,
@@ -86,7 +78,7 @@ async fn entries(store: Store, call: Call) -> Result<Reply, Problem> {
 
 async fn topups(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
-    let TopupsQuery { limit, cursor } = call.query()?;
+    let PageQuery { limit, cursor } = call.query()?;
 
     let page = store.topups(&customer, Call::cursor(cursor.as_deref())?, limit.get()).await?;
 

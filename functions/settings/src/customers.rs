@@ -1,11 +1,11 @@
 //! A customer's document: who it is, which group it belongs to, and the rules for it alone.
 
-use edge::{Call, Problem, Reply};
+use edge::{Call, PageQuery, Problem, Reply};
 use ledger::{CustomerId, GroupId, Label, Language, Object, Overrides};
 use serde::{Deserialize, Serialize};
 use store::{Profile, Store};
 
-use crate::{Nothing, PageQuery};
+use crate::Nothing;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,11 @@
 //! Groups of customers: the settings that they have instead of the store's, and what is granted to whoever joins.
 
-use edge::{Call, GrantBody, PolicyView, Problem, Reply};
+use edge::{Call, GrantBody, PageQuery, PolicyView, Problem, Reply};
 use ledger::{Currency, Grant, GroupId, Levels, Object, Overrides, Refusal};
 use serde::{Deserialize, Serialize};
 use store::{GrantTerms, Group, Settings, Store};
 
-use crate::{Nothing, PageQuery};
+use crate::Nothing;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

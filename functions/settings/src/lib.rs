@@ -5,7 +5,7 @@ mod api_keys;
 mod customers;
 mod groups;
 
-use edge::{Access, Call, Limit, Problem, Reply, Routes};
+use edge::{Access, Call, PageQuery, Problem, Reply, Routes};
 use http::Method;
 use jiff::Timestamp;
 use ledger::Policy;
@@ -31,14 +31,6 @@ pub fn routes() -> Routes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageQuery {
-    #[serde(default)]
-    limit: Limit,
-    cursor: Option<String>,
-}
 
 #[derive(Serialize)]
 struct Answer {

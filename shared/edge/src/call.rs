@@ -233,6 +233,17 @@ fn describe(path: &str, error: serde_json::Error) -> Problem {
     Problem::invalid(field, message.replace('`', "\""))
 }
 
+/// Which page of a list: the parameters of a list that has no others.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// How much of it.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where it begins; at the list's beginning without one.
+    pub cursor: Option<String>,
+}
+
 /// How many things a page shall hold: 1 to 200, 50 unless the caller says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(usize);

@@ -13,7 +13,7 @@ mod start;
 mod views;
 mod who;
 
-pub use call::{Call, Limit};
+pub use call::{Call, Limit, PageQuery};
 pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use problem::Problem;

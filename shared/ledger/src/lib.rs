@@ -38,7 +38,7 @@ pub use ids::{
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{
     ConsumptionOrder, Days, ExpiryDays, GraceDays, HoldSeconds, Level, Levels, Limits, Overrides, Policy,
-    TopupApproval, UsageBase, UsageLimit, Zone,
+    RemindDays, TopupApproval, UsageBase, UsageLimit, Zone,
 };
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;

@@ -144,6 +144,8 @@ settings! {
         refund_grace_days: GraceDays = GraceDays(30),
         /// Seconds that a hold counts, unless it says so itself.
         hold_ttl_seconds: HoldSeconds = HoldSeconds(900),
+        /// Days before an expiry at which to remind of it: none, since nobody is reminded yet.
+        remind_days: RemindDays = RemindDays(Vec::new()),
     }
 }
 
@@ -474,6 +476,19 @@ impl GraceDays {
     }
 }
 
+/// Days before an expiry at which to remind of it. Only none is taken: whoever asked for some would wait in vain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u16>")]
+pub struct RemindDays(Vec<u16>);
+
+impl TryFrom<Vec<u16>> for RemindDays {
+    type Error = &'static str;
+
+    fn try_from(days: Vec<u16>) -> Result<Self, Self::Error> {
+        if days.is_empty() { Ok(Self(days)) } else { Err("must be empty: reminders are not sent yet") }
+    }
+}
+
 /// How long a hold counts: 1 second to 7 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32")]
@@ -576,6 +591,8 @@ mod tests {
         check(r#"{"topup_approval": {}}"#, Err("missing field `manual_above`"));
         check(r#"{"topup_approval": {"above": {}}}"#, Err("unknown field `above`"));
         check(r#"{"topup_approval": "never"}"#, Err("manual"));
+        check(r#"{"remind_days": []}"#, Ok(()));
+        check(r#"{"remind_days": [30, 7]}"#, Err("reminders are not sent yet"));
         check(r#"{"topup_pending_days": 0}"#, Err("1 to 36500"));
         check(r#"{"usage": null}"#, Err("unknown field"));
         check(r#"{"usage_limit": {"type": "percent", "maximum": 25}}"#, Err("a string"));
