@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::{
     Error, Page, Store,
-    commit::transact,
     items::{Fields, Item, Key, bytes, group_partition, number, text},
+    transaction::transact,
 };
 
 /// Tries of a document's write that names no version, against others who write at once.

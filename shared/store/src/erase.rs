@@ -6,12 +6,12 @@ use ledger::CustomerId;
 
 use crate::{
     Error, Profile, Store,
-    commit::transact,
     documents::{DocumentChange, Edit, encode_profile},
     items::{
         BY_NUMBER, Fields, Filed, Item, Key, TOPUPS, bytes, decode_topup, encode_listed_group,
         encode_listed_name, encode_topup, partition,
     },
+    transaction::transact,
 };
 
 /// Items that one transaction rewrites; DynamoDB takes 100 of 4 MB together.

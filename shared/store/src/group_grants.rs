@@ -13,9 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     Error, GrantTerms, Page, Store,
-    commit::transact,
     documents::encode,
     items::{FAILURES, Fields, Fingerprint, Item, Key, KeyDigest, WORK, group_partition, number, text},
+    transaction::transact,
 };
 
 /// Characters of a [`GroupGrantId`]: 128 bits in base64url.

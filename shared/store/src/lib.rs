@@ -17,6 +17,7 @@ mod queries;
 mod reach_back;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, CommandKey, Committed, Requested};

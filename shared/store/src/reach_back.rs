@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Due, Error, Store,
-    commit::transact,
     documents::encode,
     items::{Fields, Item, Key, LISTS, SHARDS, account_of, account_partition, number, text},
+    transaction::transact,
 };
 
 /// Where the job is.
