@@ -149,8 +149,7 @@ async fn figures_of_a_group_beside_single_grants() {
         let body = json!({"amount": "5.00", "category": "goodwill"});
         let asked = ask(&world, &format!("group-{round}"), body).await.expect(202, "");
         let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
-        let record =
-            edge::StreamRecord { changed: ChangedItem::GroupGrant(id), sequence_number: "1".to_owned() };
+        let record = edge::StreamRecord::about(ChangedItem::GroupGrant(id), "1");
         let batch = Batch { records: vec![record], at: world.now(), time_left: Duration::from_secs(600) };
         let begun = std::time::Instant::now();
         assert!(grant_group(store.clone(), batch).await.is_empty());
@@ -260,9 +259,8 @@ async fn a_job_that_is_killed_anywhere_is_finished_with_each_member_credited_onc
     let job = store.group_grant(&id).await.unwrap().unwrap();
     let first = store.group_grant_next(&job, 99).await.unwrap();
     assert_eq!(first.len(), 99);
-    let record = |id: &GroupGrantId| edge::StreamRecord {
-        changed: ChangedItem::GroupGrant(id.clone()),
-        sequence_number: "111000000000000000000001".to_owned(),
+    let record = |id: &GroupGrantId| {
+        edge::StreamRecord::about(ChangedItem::GroupGrant(id.clone()), "111000000000000000000001")
     };
     for micros in [0, 1, 700, 5_000, 20_000, 60_000, 90_000] {
         let batch =
@@ -316,7 +314,7 @@ async fn a_database_that_fails_for_a_while_delays_a_grant_and_loses_nobody() {
     let ids = group_of(&world, 5).await;
     let asked = ask(&world, "g-1", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
     let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
-    let record = edge::StreamRecord { changed: ChangedItem::GroupGrant(id), sequence_number: "1".to_owned() };
+    let record = edge::StreamRecord::about(ChangedItem::GroupGrant(id), "1");
     let batch = Batch { records: vec![record.clone()], at: world.now(), time_left: Duration::from_secs(20) };
     // The answer to a member's write is lost, and lost again.
     for _ in 0..8 {

@@ -29,6 +29,7 @@ mod granting;
 mod granting_groups;
 mod holding;
 mod listing;
+mod notifying;
 mod policies;
 mod problems;
 mod processes;

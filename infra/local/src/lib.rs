@@ -5,6 +5,7 @@
 
 mod bundle;
 mod database;
+mod events;
 mod issuer;
 mod serve;
 mod stream;
@@ -15,6 +16,7 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub use bundle::{Bundle, functions};
 pub use database::{Database, TABLE};
+pub use events::EventLog;
 pub use issuer::{AUDIENCE, Issuer};
 pub use serve::{Credentials, Options, Running, run_schedule, serve, serve_database};
 pub use stream::Stream;

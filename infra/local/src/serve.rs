@@ -24,12 +24,13 @@ use grant_group::grant_group;
 use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
+use notify::notify;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{ApiKey, Connection, Store};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, TABLE};
+use crate::{AUDIENCE, Bundle, Database, EventLog, Failure, Issuer, TABLE};
 
 /// The database's file in the data's folder.
 const LEDGER: &str = "ledger.db";
@@ -162,6 +163,7 @@ impl Claim {
 struct Door {
     bundle: Bundle,
     store: Store,
+    events: EventLog,
 }
 
 /// Starts the whole service.
@@ -182,9 +184,11 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let issuer = credentials.issuer(format!("{url}/_local/issuer"))?;
     let oidc = Oidc::new(issuer.url(), AUDIENCE)?;
     let gate = Gate::new(store.clone(), Some(Hash::of(credentials.admin_key.as_bytes())), Some(oidc));
-    let door = Door { bundle: Bundle::new(&store, gate)?, store: store.clone() };
+    let events = EventLog::new(folder)?;
+    let door = Door { bundle: Bundle::new(&store, gate)?, store: store.clone(), events: events.clone() };
     let router = Router::new()
         .route("/_local/events/expire-on-schedule", post(scheduled))
+        .route("/_local/events", get(async |State(door): State<Door>| Json(door.events.latest())))
         .fallback(answer)
         .with_state(door)
         .merge(issuer_routes(&issuer));
@@ -192,7 +196,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
-    follow(&mut server, &database, &store)?;
+    follow(&mut server, &database, &store, &events)?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -230,7 +234,8 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
-    follow(&mut server, &database, &store)?;
+    let events = EventLog::new(Some(folder.as_path()))?;
+    follow(&mut server, &database, &store, &events)?;
 
     let environment = folder.join("lambda.env");
     let lines = [
@@ -363,9 +368,15 @@ fn follow(
     server: &mut JoinSet<Result<(), Failure>>,
     database: &Database,
     store: &Store,
+    events: &EventLog,
 ) -> Result<(), Failure> {
     server.spawn(database.stream()?.follow(store.clone(), index_customers));
     server.spawn(database.stream()?.follow(store.clone(), grant_group));
+    let events = events.clone();
+    server.spawn(database.stream()?.follow(store.clone(), move |_, batch| {
+        let events = events.clone();
+        notify(batch, move |told| events.clone().take(told))
+    }));
     Ok(())
 }
 

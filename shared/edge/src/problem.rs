@@ -103,7 +103,7 @@ impl Problem {
     }
 
     /// Our own fault.
-    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+    pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "the service failed; the log says why. Whether anything moved, the same call with the same key tells";
         let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
         Self { cause: Some(cause.into()), ..problem }
@@ -134,7 +134,7 @@ impl Problem {
     }
 
     /// What only the log is told.
-    pub(crate) fn cause(&self) -> Option<&str> {
+    pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 

@@ -14,9 +14,9 @@ use lambda_http::{Body, Context, LambdaEvent, RequestExt, lambda_runtime, servic
 use ledger::Hash;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
-use serde_dynamo::AttributeValue;
+use serde_dynamo::{AttributeValue, Item};
 use serde_json::Value;
-use store::{ChangedItem, Connection, Store};
+use store::{ChangedItem, Connection, News, Store};
 
 use crate::{Gate, Oidc, Routes, Service};
 
@@ -146,16 +146,36 @@ pub struct StreamRecord {
     pub changed: ChangedItem,
     /// Its place in the stream.
     pub sequence_number: String,
+    /// The item before and after.
+    images: (Item, Item),
 }
 
 impl StreamRecord {
+    /// A record without images, for those who read the item itself.
+    pub fn about(changed: ChangedItem, sequence_number: &str) -> Self {
+        Self {
+            changed,
+            sequence_number: sequence_number.to_owned(),
+            images: (Item::default(), Item::default()),
+        }
+    }
+
+    /// What there is to tell of it, if there is.
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn news(&self) -> Result<Option<News>, store::Error> {
+        let (old, new) = self.images.clone();
+        News::of(old, new)
+    }
+
     /// As DynamoDB sends it.
     ///
     /// # Errors
     /// When the record has no key or no place.
     fn read(record: &dynamodb::EventRecord) -> Result<Self, StartError> {
         let change = &record.change;
-        let text = |item: &serde_dynamo::Item, name: &str| match item.get(name) {
+        let text = |item: &Item, name: &str| match item.get(name) {
             Some(AttributeValue::S(text)) => Some(text.clone()),
             _ => None,
         };
@@ -165,7 +185,8 @@ impl StreamRecord {
         let changed =
             ChangedItem::of(&key("pk")?, &key("sk")?, is_new, (group.0.as_deref(), group.1.as_deref()));
         let sequence_number = change.sequence_number.clone().ok_or("the record has no place")?;
-        Ok(Self { changed, sequence_number })
+        let images = (change.old_image.clone(), change.new_image.clone());
+        Ok(Self { changed, sequence_number, images })
     }
 }
 

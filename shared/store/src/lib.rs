@@ -13,6 +13,7 @@ mod error;
 mod group_grants;
 mod items;
 mod lists;
+mod news;
 mod queries;
 mod reach_back;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use error::Error;
 pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, GroupGrantId};
 pub use items::Fingerprint;
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
+pub use news::News;
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,
     TopupsCursor,

@@ -147,6 +147,9 @@ fn command(name: &str, runtime: &str, database: &str) -> Command {
         ("AWS_SESSION_TOKEN", "local"),
         ("AWS_ENDPOINT_URL_DYNAMODB", database),
         ("SCRIP_TABLE", TABLE),
+        // Nobody listens there.
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9"),
+        ("SCRIP_EVENT_BUS", "scrip"),
     ]);
     command
 }

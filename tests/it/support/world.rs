@@ -13,7 +13,8 @@ use http::{HeaderMap, Request};
 use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
-use local::{Bundle, Database, Issuer, Stream, TABLE};
+use local::{Bundle, Database, EventLog, Issuer, Stream, TABLE};
+use notify::notify;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use store::{Connection, Store};
@@ -33,7 +34,9 @@ pub struct World {
     now: Mutex<Timestamp>,
     published: Arc<Mutex<Published>>,
     /// As each of the functions that follow it reads it.
-    streams: tokio::sync::Mutex<[Stream; 2]>,
+    streams: tokio::sync::Mutex<[Stream; 3]>,
+    /// What other systems were told.
+    pub events: EventLog,
     database: Database,
     _issuer: tokio::task::JoinHandle<()>,
 }
@@ -84,7 +87,8 @@ impl World {
             store_key,
             now: Mutex::new(now),
             published,
-            streams: tokio::sync::Mutex::new([database.stream().unwrap(), database.stream().unwrap()]),
+            streams: tokio::sync::Mutex::new([(); 3].map(|()| database.stream().unwrap())),
+            events: EventLog::new(None).unwrap(),
             database,
             _issuer: server,
         };
@@ -178,10 +182,12 @@ impl World {
         // Beside the wire, whose trips are those of calls.
         let store = Store::connect(Connection::local(TABLE, self.database()));
         let mut streams = self.streams.lock().await;
-        let [lists, grants] = &mut *streams;
+        let [lists, grants, news] = &mut *streams;
+        let tell = |_, batch| notify(batch, |events| self.events.clone().take(events));
         loop {
             let granted = grants.deliver(&store, self.now(), grant_group).await.unwrap();
-            if !(lists.deliver(&store, self.now(), index_customers).await.unwrap() || granted) {
+            let told = news.deliver(&store, self.now(), tell).await.unwrap();
+            if !(lists.deliver(&store, self.now(), index_customers).await.unwrap() || granted || told) {
                 break;
             }
         }
