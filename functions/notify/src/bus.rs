@@ -1,6 +1,6 @@
 //! The EventBridge bus: where each event is put.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_eventbridge::{
@@ -8,6 +8,8 @@ use aws_sdk_eventbridge::{
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
     types::PutEventsRequestEntry,
 };
+
+use edge::variable;
 
 use crate::Event;
 
@@ -33,9 +35,8 @@ impl Bus {
     /// # Errors
     /// The name of the variable that is missing.
     pub fn from_environment() -> Result<Self, String> {
-        let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
         let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        let token = env::var("AWS_SESSION_TOKEN").ok();
+        let token = variable("AWS_SESSION_TOKEN").ok();
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
@@ -47,7 +48,7 @@ impl Bus {
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
         config.set_endpoint_url(
-            env::var("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|_| env::var("AWS_ENDPOINT_URL")).ok(),
+            variable("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|_| variable("AWS_ENDPOINT_URL")).ok(),
         );
         Ok(Self { client: Client::from_conf(config.build()), name: variable("SCRIP_EVENT_BUS")? })
     }

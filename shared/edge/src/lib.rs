@@ -19,6 +19,6 @@ pub use oidc::Oidc;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use routes::{Access, Route, Routes, Service};
-pub use start::{Batch, Event, StartError, StreamRecord, event, http, stream};
+pub use start::{Batch, Event, StartError, StreamRecord, event, http, stream, variable};
 pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView};
 pub use who::{Gate, Who, key_id, new_api_key};

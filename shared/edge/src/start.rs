@@ -211,9 +211,17 @@ impl Event {
     }
 }
 
+/// A variable of the function's environment.
+///
+/// # Errors
+/// That it is not set.
+pub fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| format!("{name} is not set"))
+}
+
 /// The hash of the first admin key, if the stack names one.
 fn first_admin() -> Result<Option<Hash>, StartError> {
-    match env::var("SCRIP_ADMIN_KEY_SHA256") {
+    match variable("SCRIP_ADMIN_KEY_SHA256") {
         Ok(digits) if !digits.is_empty() => Ok(Some(digits.parse()?)),
         _ => Ok(None),
     }
@@ -221,9 +229,9 @@ fn first_admin() -> Result<Option<Hash>, StartError> {
 
 /// The issuer of customers' tokens, if the stack names one.
 fn oidc() -> Result<Option<Oidc>, StartError> {
-    match env::var("SCRIP_OIDC_ISSUER") {
+    match variable("SCRIP_OIDC_ISSUER") {
         Ok(issuer) if !issuer.is_empty() => {
-            let audience = env::var("SCRIP_OIDC_AUDIENCE").unwrap_or_default();
+            let audience = variable("SCRIP_OIDC_AUDIENCE").unwrap_or_default();
             Ok(Some(Oidc::new(&issuer, &audience)?))
         }
         _ => Ok(None),
