@@ -17,6 +17,7 @@ mod support {
 }
 
 mod attacked;
+mod attacked_again;
 mod bad_input;
 mod boot;
 mod calling;

@@ -1,7 +1,7 @@
 //! Credits every member of a group, page by page, and whoever joins a group that has a joining grant. It follows the table's
 //! stream: asking for a grant is a record, and so is each step of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use edge::{Batch, Problem, StreamRecord};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -32,50 +32,66 @@ impl From<Refusal> for Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        use store::Error::{Conflict, Throttled, Unavailable};
+        use store::Error::{Conflict, Refused, Throttled, Unavailable};
         match error {
-            Conflict | Throttled(_) | Unavailable(_) => Self::Passing(error),
+            // What the database refuses is ours to mend, and no word on the member.
+            Conflict | Throttled(_) | Unavailable(_) | Refused(_) => Self::Passing(error),
             error => Self::Final(Problem::from(error)),
         }
     }
 }
 
+/// What a record asks for.
+enum Errand {
+    /// To carry on this grant.
+    Grant(GroupGrantId),
+    /// To welcome who joined this group.
+    Welcome(CustomerId, GroupId),
+}
+
 /// Carries on the grants that these records are about, credits who joined, and answers the records that failed.
 pub async fn grant_group(store: Store, batch: Batch) -> Vec<StreamRecord> {
     let Batch { records, at, time_left } = batch;
-    let mut failed = Vec::new();
-    let mut grants: BTreeMap<String, (GroupGrantId, StreamRecord)> = BTreeMap::new();
-    for record in records {
-        match &record.changed {
-            // Many steps of one grant come together, and are one errand; if it fails, the last of them comes again.
-            ChangedItem::GroupGrant(id) => drop(grants.insert(id.to_string(), (id.clone(), record))),
-            ChangedItem::Profile { customer, joined: Some(group) } => {
-                if let Err(problem) = welcome(&store, customer, group, at).await {
-                    tracing::error!(code = problem.code(), detail = problem.detail(), %customer, %group, "the joining grant failed");
-                    failed.push(record);
-                }
+    let errands = errands(records);
+    let (mut failed, mut begun, mut steps) = (Vec::new(), 0_usize, 0_u64);
+    let work = async {
+        for (errand, record) in &errands {
+            begun = begun.saturating_add(1);
+            steps = 0;
+            let done = match errand {
+                Errand::Grant(id) => Box::pin(carry_on(&store, id, at, &mut steps)).await,
+                Errand::Welcome(customer, group) => Box::pin(welcome(&store, customer, group, at)).await,
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, place = record.sequence_number, "failed; the record comes again");
+                failed.push(record.clone());
             }
-            _ => {}
         }
-    }
-    for (id, record) in grants.into_values() {
-        let mut steps = 0_u64;
-        match within(time_left, carry_on(&store, &id, at, &mut steps)).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                tracing::error!(%error, %id, "a grant to a group failed; it goes on from its last step");
-                failed.push(record);
-            }
-            // The time ran out. Each step that was noted is a record of its own, with which it goes on.
-            None if steps > 0 => {}
-            None => failed.push(record),
-        }
+    };
+    if tokio::time::timeout(time_left, work).await.is_err() {
+        // Each step of a grant that was noted is a record of its own, with which it goes on.
+        let goes_on = steps > 0;
+        let left = errands.into_iter().skip(begun.saturating_sub(usize::from(!goes_on)));
+        failed.extend(left.map(|(_, record)| record));
     }
     failed
 }
 
-async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(time, work).await.ok()
+/// What these records ask for. Many steps of one grant come together, and are one errand, of the last of them.
+fn errands(records: Vec<StreamRecord>) -> Vec<(Errand, StreamRecord)> {
+    let mut grants = BTreeMap::new();
+    let mut errands = Vec::new();
+    for record in records {
+        match record.changed.clone() {
+            ChangedItem::GroupGrant(id) => drop(grants.insert(id.to_string(), (Errand::Grant(id), record))),
+            ChangedItem::Profile { customer, joined: Some(group) } => {
+                errands.push((Errand::Welcome(customer, group), record));
+            }
+            _ => {}
+        }
+    }
+    errands.extend(grants.into_values());
+    errands
 }
 
 /// Credits members, page by page, until all are done or somebody else carries it on.
@@ -118,13 +134,14 @@ async fn credit(
     }
 }
 
-/// Credits who joined a group with what it has for them, once for each customer and group.
+/// Credits who joined a group with what it has for them, once for each customer and group. A refusal is no failure: it would
+/// be refused again, and hold up what comes after. The log tells of it, and an alarm of that line.
 async fn welcome(
     store: &Store,
     customer: &CustomerId,
     group: &GroupId,
     at: Timestamp,
-) -> Result<(), Problem> {
+) -> Result<(), store::Error> {
     let group_of = store.settings().await?.group(group)?;
     let Some(terms) = group_of.and_then(|group| group.joining_grant) else {
         return Ok(());
@@ -132,8 +149,11 @@ async fn welcome(
     let key = CommandKey::Joining(group);
     match grant(store, customer, &terms, key, Fingerprint::NONE, &Actor::joining(), at).await {
         Ok(()) => Ok(()),
-        Err(Failure::Passing(error)) => Err(error.into()),
-        Err(Failure::Final(problem)) => Err(problem),
+        Err(Failure::Passing(error)) => Err(error),
+        Err(Failure::Final(problem)) => {
+            tracing::error!(code = problem.code(), detail = problem.detail(), %customer, %group, "the joining grant was refused");
+            Ok(())
+        }
     }
 }
 

@@ -250,8 +250,31 @@ impl FromStr for Moment {
     type Err = InvalidMoment;
 
     fn from_str(text: &str) -> Result<Self, InvalidMoment> {
-        text.parse().map(Self).map_err(|_| InvalidMoment)
+        // The calendar's own parser would also take other forms than RFC 3339's.
+        if is_rfc_3339(text) { text.parse().map(Self).map_err(|_| InvalidMoment) } else { Err(InvalidMoment) }
     }
+}
+
+/// Whether a text has the form `2026-12-31T10:00:00.000Z`, with `+01:00` or `-01:00` for `Z` and any fraction or none.
+fn is_rfc_3339(text: &str) -> bool {
+    let digits = |part: &str, pattern: &str| {
+        part.len() == pattern.len()
+            && part.bytes().zip(pattern.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte.eq_ignore_ascii_case(&form),
+            })
+    };
+    let Some((moment, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let (fraction, zone) = rest.split_at(rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len()));
+    let is_fraction = fraction.is_empty()
+        || fraction
+            .strip_prefix('.')
+            .is_some_and(|fraction| !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()));
+    let is_zone = digits(zone, "Z")
+        || zone.strip_prefix(['+', '-']).is_some_and(|offset| digits(offset, "00:00") && offset < "24");
+    digits(moment, "0000-00-00T00:00:00") && is_fraction && is_zone
 }
 
 impl fmt::Display for Moment {
@@ -343,6 +366,31 @@ mod tests {
         }
         for bad in ["", "a\tb", "é", &"k".repeat(256)] {
             assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn moments_are_of_rfc_3339s_form_alone() {
+        for good in ["2026-12-31T10:00:00Z", "2026-12-31T10:00:00.123456789z", "2026-12-31t10:00:00+05:30"] {
+            assert!(good.parse::<Moment>().is_ok(), "{good:?}");
+        }
+        for bad in [
+            "",
+            "2026-12-31",
+            "2026-12-31T10Z",
+            "20261231T100000Z",
+            "2026-12-31T10:00:00",
+            "2026-12-31T10:00:00+01",
+            "2026-12-31T10:00:00,5Z",
+            "2026-12-31T10:00:00.Z",
+            "2026-12-31T10:00:00Z[Europe/Paris]",
+            "2026-12-31 10:00:00Z",
+            "2026-12-31T10:00:00+25:59",
+            "+002026-12-31T10:00:00Z",
+            "2026-02-30T10:00:00Z",
+            "2026-12-31T10:00:00é",
+        ] {
+            assert!(bad.parse::<Moment>().is_err(), "{bad:?}");
         }
     }
 

@@ -109,23 +109,19 @@ impl Restoring<'_> {
                 let were_open = account.lots.get_mut(..self.open).unwrap_or_default();
                 let place = were_open.binary_search_by_key(&(origin.granted_at, number), Lot::age).ok();
                 let open = place.and_then(|place| were_open.get_mut(place));
-                let now = open.as_ref().map_or(origin, |lot| &lot.origin).clone();
-                if let Some(expires_at) = self.reached_back(&now) {
-                    // It was used up when the others were dated: it comes back with the date that it would have got.
-                    let dated = Origin { expires_at: Some(expires_at), ..now };
-                    return if expires_at > self.at {
-                        self.open(account, amount, Origin { granted_at: self.at, ..dated })
-                    } else {
-                        self.reopen(account, amount, &dated)
-                    };
-                }
-                let lot = Lot { number, origin: now, remaining: amount };
-                if !lot.is_usable(self.policy, self.at) {
-                    return self.reopen(account, amount, origin);
-                }
+                let lot = Lot { number, origin: self.dated(origin), remaining: amount };
                 match open {
-                    Some(open) => open.remaining = open.remaining.plus(amount)?,
-                    None => push(account, lot)?,
+                    Some(open) if open.is_usable(self.policy, self.at) => {
+                        open.remaining = open.remaining.plus(amount)?;
+                    }
+                    _ if !lot.is_usable(self.policy, self.at) => {
+                        return self.reopen(account, amount, &lot.origin);
+                    }
+                    // It was spent before the others were dated, or moved, and comes back with a date of its own.
+                    open if open.is_some() || lot.origin != *origin => {
+                        return self.open(account, amount, Origin { granted_at: self.at, ..lot.origin });
+                    }
+                    _ => push(account, lot)?,
                 }
                 self.allocations.push(Allocation { lot: number, amount, origin: None });
                 Ok(())
@@ -143,10 +139,11 @@ impl Restoring<'_> {
         }
     }
 
-    /// The date that a lot without one would have by now, where the expiry reaches back.
-    fn reached_back(&self, origin: &Origin) -> Option<Timestamp> {
+    /// Where a lot came from, with the date that it would have by now where the expiry reaches back.
+    fn dated(&self, origin: &Origin) -> Origin {
         let undated = self.policy.apply_to_existing && origin.expires_at.is_none();
-        if undated { self.policy.expiry(origin.category, origin.granted_at) } else { None }
+        let date = undated.then(|| self.policy.expiry(origin.category, origin.granted_at)).flatten();
+        Origin { expires_at: origin.expires_at.or(date), ..origin.clone() }
     }
 
     /// Brings back credit that has expired meanwhile, as a new lot of its own category.

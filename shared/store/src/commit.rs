@@ -123,7 +123,9 @@ impl Store {
                 return Ok(Step::Done(committed));
             }
             let at = entering.at(&read);
-            if let Some(write) = self.due_first(&read, at)? {
+            if let Some(write) =
+                self.due_first::<E>(&read, at, |account| rule(account, &read.policy, at).map(drop))?
+            {
                 return Ok(Step::Before(write));
             }
             let change = rule(&read.stored.account, &read.policy, at)?;
@@ -154,7 +156,9 @@ impl Store {
             }
             let (spent, refunded) = read.redemption.as_ref().ok_or_else(|| missing.clone())?;
             let at = entering.at(&read);
-            if let Some(write) = self.due_first(&read, at)? {
+            if let Some(write) = self.due_first::<E>(&read, at, |account| {
+                rule(account, &read.policy, spent, *refunded, at).map(drop)
+            })? {
                 return Ok(Step::Before(write));
             }
             let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
@@ -199,7 +203,9 @@ impl Store {
             let mut entering =
                 Entering { digest: KeyDigest::of_automatic(&id), ..Entering::new(self, command) };
             let at = entering.at(&read);
-            if let Some(write) = self.due_first(&read, at)? {
+            if let Some(write) = self
+                .due_first::<E>(&read, at, |account| rule(account, &read.policy, id.clone(), at).map(drop))?
+            {
                 return Ok(Step::Before(write));
             }
             let asked = rule(&read.stored.account, &read.policy, id, at)?;
@@ -247,7 +253,9 @@ impl Store {
                 return Ok(Step::Done(Approved { topup: topup.clone(), committed }));
             }
             let at = entering.at(&read);
-            if let Some(write) = self.due_first(&read, at)? {
+            if let Some(write) =
+                self.due_first::<E>(&read, at, |account| rule(account, &read.policy, topup, at).map(drop))?
+            {
                 return Ok(Step::Before(write));
             }
             let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
@@ -418,23 +426,30 @@ impl Store {
         settled.map_err(|Failure(error)| error)
     }
 
-    /// What has to be booked before anything else: where something is owed beside credit that is over, what that settles
-    /// depends on which comes first. Hardly any account is ever there.
-    fn due_first(&self, read: &Read, at: Timestamp) -> Result<Option<Write>, Error> {
+    /// What has to be booked before anything else. Credit that is over settles what was owed while it counted, and nothing
+    /// that comes to be owed later: so where something is owed, or may come to be, it is booked before the rule decides; and
+    /// only if the rule then lets something happen, since a refusal writes nothing. Hardly any account is ever there.
+    fn due_first<E: From<Refusal> + From<Error>>(
+        &self,
+        read: &Read,
+        at: Timestamp,
+        rule: impl Fn(&Account) -> Result<(), Refusal>,
+    ) -> Result<Option<Write>, E> {
         let account = &read.stored.account;
-        if account.debt.is_zero() {
+        let may_owe = !account.debt.is_zero()
+            || read.policy.overdraft_limit.of(account.currency).is_some()
+            || account.holds.iter().any(|hold| hold.overdraft.is_positive());
+        if !may_owe {
             return Ok(None);
         }
-        let booked = || -> Result<Option<Write>, Failure> {
-            match ledger::expire(account, &read.policy, at)? {
-                Sweep::NotDue(_) => Ok(None),
-                Sweep::Due(change) => {
-                    let by = Actor::schedule();
-                    Ok(Some(self.booked(read, *change, by, at, KeyDigest::of_expiry)?.0))
-                }
+        match ledger::expire(account, &read.policy, at).map_err(Refusal::from)? {
+            Sweep::NotDue(_) => Ok(None),
+            Sweep::Due(change) => {
+                rule(&change.account)?;
+                let booked = self.booked(read, *change, Actor::schedule(), at, KeyDigest::of_expiry);
+                Ok(Some(booked.map_err(|Failure(error)| error)?.0))
             }
-        };
-        booked().map_err(|Failure(error)| error)
+        }
     }
 
     /// The transaction that books what time or the settings alone decide, where no client's key names it.

@@ -155,7 +155,10 @@ impl Store {
         let id = GroupGrantId(KeyDigest::of_group_grant(group, key).as_str().to_owned());
         for _ in 0..MAX_TRIES {
             match self.group_grant(&id).await? {
-                Some(job) if job.fingerprint == fingerprint => return Ok((job, true)),
+                Some(job) if job.fingerprint == fingerprint => {
+                    self.wake(&job).await?;
+                    return Ok((job, true));
+                }
                 Some(_) => return Err(Error::IdempotencyMismatch.into()),
                 None => {}
             }
@@ -182,6 +185,27 @@ impl Store {
             }
         }
         Err(Error::Conflict.into())
+    }
+
+    /// Makes a record of a grant that is not done, so that it goes on if it was given up.
+    async fn wake(&self, job: &GroupGrant) -> Result<(), Error> {
+        if job.finished_at.is_some() {
+            return Ok(());
+        }
+        let next = GroupGrant { step: job.step.saturating_add(1), ..job.clone() };
+        // If it does not stand as it was read, it is being carried on.
+        self.write_documents(vec![self.put_job(&next, job)?]).await.map(drop)
+    }
+
+    /// Puts a job in the place of what it was before.
+    fn put_job(&self, next: &GroupGrant, before: &GroupGrant) -> Result<TransactWriteItem, Error> {
+        transact(
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(encode_job(next)?))
+                .condition_expression("doc = :doc")
+                .expression_attribute_values(":doc", AttributeValue::S(encode(before)?)),
+        )
     }
 
     /// The grant of this id, if there is one.
@@ -239,17 +263,12 @@ impl Store {
             Some(last) => next.after = Some(last.clone()),
             None => next.finished_at = Some(at),
         }
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(encode_job(&next)?))
-            .condition_expression("doc = :doc")
-            .expression_attribute_values(":doc", AttributeValue::S(encode(job)?));
         let failure = |failure: &GrantFailure| -> Result<TransactWriteItem, Error> {
             let mut item = Key::grant_failure(&job.id, &failure.customer).to_item();
             item.extend([number("v", 1_u8), text("doc", &encode(failure)?)]);
             transact(Put::builder().table_name(&self.table).set_item(Some(item)))
         };
-        let mut items = vec![transact(put)?];
+        let mut items = vec![self.put_job(&next, job)?];
         for failed in failures {
             items.push(failure(failed)?);
         }
