@@ -575,6 +575,9 @@ impl Model {
         } else if open.is_none() && self.is_usable(&was, now) {
             self.lots.push(Lot { remaining: cents, ..was });
             self.lots.sort_by_key(|lot| (lot.granted, lot.number));
+        } else if self.is_usable(&was, now) {
+            // It was moved since, and is over; what was spent before is not.
+            self.make(cents, was.category, was.source, was.expires, now);
         } else {
             let expires = was.expires.map(|expires| expires.max(now + self.rules.grace_days * 24));
             self.make(cents, was.category, was.source, expires, now);
