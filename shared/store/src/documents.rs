@@ -9,7 +9,7 @@ use ledger::{
     Actor, Currency, CustomerId, Grant, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Refusal,
     Role,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -304,9 +304,7 @@ impl Store {
             put.condition_expression("version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(current.to_string()))
         };
-        let mut line = key.to_item();
-        line.extend([number("v", 1_u8), text("doc", &encode(change)?)]);
-        let line = Put::builder().table_name(&self.table).set_item(Some(line));
+        let line = Put::builder().table_name(&self.table).set_item(Some(encode_document(&key, change)?));
         let mut items = vec![transact(put)?, transact(line)?];
         items.extend(beside);
         self.write_documents(items).await
@@ -359,8 +357,12 @@ impl Store {
         // One answer of the database, which ends at a megabyte: a change of all settings can be large.
         let answer = query.send().await.map_err(Error::from_sdk)?;
         let drained = answer.last_evaluated_key.is_none();
-        let data =
-            answer.items.unwrap_or_default().iter().map(decode_change).collect::<Result<Vec<_>, _>>()?;
+        let data = answer
+            .items
+            .unwrap_or_default()
+            .iter()
+            .map(decode_document)
+            .collect::<Result<Vec<DocumentChange>, _>>()?;
         let next = data.last().filter(|last| !drained && last.version > 1);
         let next = next.map(|last| ChangesCursor { version: last.version });
         Ok(Page { data, next })
@@ -393,6 +395,18 @@ impl Store {
         item.extend(key.name.as_deref().map(|name| text("name", name)));
         item.extend(key.revoked_at.map(|at| number("revoked", at.as_millisecond())));
         self.put_document(item).await
+    }
+
+    /// Puts a document in the place of what it was before, on condition that it still is.
+    pub(crate) fn replace_document<T: Serialize>(
+        &self,
+        key: &Key,
+        next: &T,
+        before: &T,
+    ) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(encode_document(key, next)?));
+        let before = AttributeValue::S(encode(before)?);
+        transact(put.condition_expression("doc = :doc").expression_attribute_values(":doc", before))
     }
 
     pub(crate) async fn get(&self, key: Key) -> Result<Option<Item>, Error> {
@@ -504,11 +518,11 @@ fn differences(old: &Value, new: &Value) -> BTreeMap<String, Changed> {
         .collect()
 }
 
-pub(crate) fn json(document: &impl Serialize) -> Result<Value, Error> {
+fn json(document: &impl Serialize) -> Result<Value, Error> {
     serde_json::to_value(document).map_err(|error| Error::Refused(error.to_string()))
 }
 
-pub(crate) fn encode(document: &impl Serialize) -> Result<String, Error> {
+fn encode(document: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(document).map_err(|error| Error::Refused(error.to_string()))
 }
 
@@ -600,7 +614,14 @@ pub(crate) fn decode_profile(item: &Item) -> Result<Profile, Error> {
     })
 }
 
-fn decode_change(item: &Item) -> Result<DocumentChange, Error> {
+/// An item that is one document, and nothing else.
+pub(crate) fn encode_document(key: &Key, document: &impl Serialize) -> Result<Item, Error> {
+    let mut item = key.to_item();
+    item.extend([number("v", 1_u8), text("doc", &encode(document)?)]);
+    Ok(item)
+}
+
+pub(crate) fn decode_document<T: DeserializeOwned>(item: &Item) -> Result<T, Error> {
     let fields = Fields(item);
     fields.expect_format()?;
     serde_json::from_str(fields.text("doc")?).map_err(|error| fields.corrupt(&error.to_string()))

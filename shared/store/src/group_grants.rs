@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     Error, GrantTerms, Page, Store,
-    documents::encode,
-    items::{FAILURES, Fields, Fingerprint, Item, Key, KeyDigest, WORK, group_partition, number, text},
+    documents::{decode_document, encode_document},
+    items::{FAILURES, Fields, Fingerprint, Key, KeyDigest, WORK, group_partition},
     transaction::transact,
 };
 
@@ -178,7 +178,9 @@ impl Store {
                 step: 0,
                 after: None,
             };
-            let put = Put::builder().table_name(&self.table).set_item(Some(encode_job(&job)?));
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(encode_document(&Key::group_grant(&id), &job)?));
             let put = transact(put.condition_expression("attribute_not_exists(pk)"))?;
             if self.write_documents(vec![put]).await? {
                 return Ok((job, false));
@@ -194,18 +196,8 @@ impl Store {
         }
         let next = GroupGrant { step: job.step.saturating_add(1), ..job.clone() };
         // If it does not stand as it was read, it is being carried on.
-        self.write_documents(vec![self.put_job(&next, job)?]).await.map(drop)
-    }
-
-    /// Puts a job in the place of what it was before.
-    fn put_job(&self, next: &GroupGrant, before: &GroupGrant) -> Result<TransactWriteItem, Error> {
-        transact(
-            Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(encode_job(next)?))
-                .condition_expression("doc = :doc")
-                .expression_attribute_values(":doc", AttributeValue::S(encode(before)?)),
-        )
+        let put = self.replace_document(&Key::group_grant(&job.id), &next, job)?;
+        self.write_documents(vec![put]).await.map(drop)
     }
 
     /// The grant of this id, if there is one.
@@ -213,14 +205,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer or the grant cannot be read.
     pub async fn group_grant(&self, id: &GroupGrantId) -> Result<Option<GroupGrant>, Error> {
-        let Some(item) = self.get(Key::group_grant(id)).await? else {
-            return Ok(None);
-        };
-        let fields = Fields(&item);
-        fields.expect_format()?;
-        let job =
-            serde_json::from_str(fields.text("doc")?).map_err(|error| fields.corrupt(&error.to_string()))?;
-        Ok(Some(job))
+        self.get(Key::group_grant(id)).await?.map(|item| decode_document(&item)).transpose()
     }
 
     /// The members that the grant has to credit next; none once all are done.
@@ -264,11 +249,10 @@ impl Store {
             None => next.finished_at = Some(at),
         }
         let failure = |failure: &GrantFailure| -> Result<TransactWriteItem, Error> {
-            let mut item = Key::grant_failure(&job.id, &failure.customer).to_item();
-            item.extend([number("v", 1_u8), text("doc", &encode(failure)?)]);
+            let item = encode_document(&Key::grant_failure(&job.id, &failure.customer), failure)?;
             transact(Put::builder().table_name(&self.table).set_item(Some(item)))
         };
-        let mut items = vec![self.put_job(&next, job)?];
+        let mut items = vec![self.replace_document(&Key::group_grant(&job.id), &next, job)?];
         for failed in failures {
             items.push(failure(failed)?);
         }
@@ -297,11 +281,8 @@ impl Store {
         let (items, _) = self.read_page(query, limit.saturating_add(2)).await?;
         let mut data = Vec::new();
         for item in items {
-            let fields = Fields(&item);
-            fields.expect_format()?;
-            if fields.text("sk")? != after {
-                let failure = serde_json::from_str(fields.text("doc")?);
-                data.push(failure.map_err(|error| fields.corrupt(&error.to_string()))?);
+            if Fields(&item).text("sk")? != after {
+                data.push(decode_document(&item)?);
             }
         }
         let more = data.len() > limit;
@@ -312,10 +293,4 @@ impl Store {
             .map(|last: &GrantFailure| FailuresCursor { failed: last.customer.clone() });
         Ok(Page { data, next })
     }
-}
-
-fn encode_job(job: &GroupGrant) -> Result<Item, Error> {
-    let mut item = Key::group_grant(&job.id).to_item();
-    item.extend([number("v", 1_u8), text("doc", &encode(job)?)]);
-    Ok(item)
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Due, Error, Store,
-    documents::encode,
-    items::{Fields, Item, Key, LISTS, SHARDS, account_of, account_partition, number, text},
+    documents::{decode_document, encode_document},
+    items::{Item, Key, LISTS, SHARDS, account_of, account_partition, text},
     transaction::transact,
 };
 
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer or the job cannot be read.
     pub async fn reach_back_job(&self) -> Result<Option<ReachBack>, Error> {
-        self.get(Key::reach_back()).await?.map(|item| decode(&item)).transpose()
+        self.get(Key::reach_back()).await?.map(|item| decode_document(&item)).transpose()
     }
 
     /// What starts the job in the transaction that asks for it, in the place of one that may be under way.
@@ -65,7 +65,8 @@ impl Store {
             shard: 0,
             after: None,
         };
-        let put = Put::builder().table_name(&self.table).set_item(Some(encode_job(&job)?));
+        let put =
+            Put::builder().table_name(&self.table).set_item(Some(encode_document(&Key::reach_back(), &job)?));
         Ok(vec![transact(put)?])
     }
 
@@ -121,23 +122,7 @@ impl Store {
                 next.finished_at = (next.shard >= SHARDS).then_some(at);
             }
         }
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(encode_job(&next)?))
-            .condition_expression("doc = :doc")
-            .expression_attribute_values(":doc", AttributeValue::S(encode(job)?));
-        Ok(self.write_documents(vec![transact(put)?]).await?.then_some(next))
+        let put = self.replace_document(&Key::reach_back(), &next, job)?;
+        Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
-}
-
-fn encode_job(job: &ReachBack) -> Result<Item, Error> {
-    let mut item = Key::reach_back().to_item();
-    item.extend([number("v", 1_u8), text("doc", &encode(job)?)]);
-    Ok(item)
-}
-
-fn decode(item: &Item) -> Result<ReachBack, Error> {
-    let fields = Fields(item);
-    fields.expect_format()?;
-    serde_json::from_str(fields.text("doc")?).map_err(|error| fields.corrupt(&error.to_string()))
 }
