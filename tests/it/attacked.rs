@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::ChangedItem;
 
-use crate::support::world::{START, World, check_ledger, fresh_key, order};
+use crate::support::{
+    dice::Dice,
+    world::{START, World, check_ledger, fresh_key, order},
+};
 
 // ---------------------------------------------------------------------------------------------------------------------
 // 1. A limit by currency that names no currency is stored as null, which no later read takes.
@@ -294,38 +297,21 @@ async fn an_account_whose_first_record_was_given_up_is_listed_by_the_next() {
 // ---------------------------------------------------------------------------------------------------------------------
 // Random deeds: as_of says what is, keys answer the same bytes, nothing answers 5xx.
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u32::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn of<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
-        let sides = u32::try_from(list.len()).unwrap();
-        if sides == 0 { None } else { list.get(usize::try_from(self.roll(sides)).unwrap()) }
-    }
-}
-
 async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
     let world = World::start().await;
     let (admin, shop) = (world.admin(), world.shop());
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut dice = Dice::of_seed(seed);
     let (mut holds, mut spent, mut lots, mut topups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut done: Vec<(String, String, String, Value, String)> = Vec::new();
     let mut log = Vec::new();
     for _ in 0..deeds {
         let key = fresh_key();
-        let cents = |dice: &mut Dice, most: u32| {
-            let c = dice.roll(most) + 1;
-            format!("{}.{:02}", c / 100, c % 100)
-        };
         let base = "/v1/customers/alice".to_owned();
         let mut call: Option<(&str, String, Value)> = None;
         match dice.roll(17) {
             0..=2 => {
-                let mut body = json!({"amount": cents(&mut dice, 2000), "category": dice.of(&["paid", "goodwill", "refund"])});
+                let mut body =
+                    json!({"amount": dice.cents(2000), "category": dice.of(&["paid", "goodwill", "refund"])});
                 match dice.roll(4) {
                     0 => {}
                     1 => {
@@ -342,9 +328,9 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
                 call = Some(("POST", format!("{base}/grants"), body));
             }
             3..=5 => {
-                let mut body = json!({"order": order("o", &cents(&mut dice, 3000))});
+                let mut body = json!({"order": order("o", &dice.cents(3000))});
                 if dice.roll(2) == 0 {
-                    body["amount"] = json!(cents(&mut dice, 2500));
+                    body["amount"] = json!(dice.cents(2500));
                 }
                 if dice.roll(2) == 0 {
                     body["hold"] = json!(true);
@@ -355,7 +341,7 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
             6 => {
                 if let Some(hold) = dice.of(&holds).cloned() {
                     let body =
-                        if dice.roll(2) == 0 { json!({}) } else { json!({"amount": cents(&mut dice, 1000)}) };
+                        if dice.roll(2) == 0 { json!({}) } else { json!({"amount": dice.cents(1000)}) };
                     call = Some(("POST", format!("{base}/redemptions/{hold}/capture"), body));
                 }
             }
@@ -366,8 +352,7 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
             }
             8 | 9 => {
                 if let Some(of) = dice.of(&spent).cloned() {
-                    let body =
-                        if dice.roll(3) == 0 { json!({}) } else { json!({"amount": cents(&mut dice, 800)}) };
+                    let body = if dice.roll(3) == 0 { json!({}) } else { json!({"amount": dice.cents(800)}) };
                     call = Some(("POST", format!("{base}/redemptions/{of}/refund"), body));
                 }
             }
@@ -375,7 +360,7 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
                 call = Some((
                     "POST",
                     format!("{base}/withdrawals"),
-                    json!({"amount": cents(&mut dice, 800), "journal": "cash"}),
+                    json!({"amount": dice.cents(800), "journal": "cash"}),
                 ))
             }
             11 => {
@@ -397,7 +382,7 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
                 call = Some((
                     "POST",
                     format!("{base}/topups"),
-                    json!({"amount": cents(&mut dice, 900), "payment": {"mode": "online", "method": "x"}}),
+                    json!({"amount": dice.cents(900), "payment": {"mode": "online", "method": "x"}}),
                 ))
             }
             14 => {

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use store::ChangedItem;
 
 use crate::support::{
+    dice::Dice,
     wire::Fault,
-    world::{World, check_ledger, each, fresh_key, order},
+    world::{Answer, World, check_ledger, each, fresh_key, order},
 };
 
 // A. Expired credit that is not booked pays a debt that was made after it expired.
@@ -61,13 +62,8 @@ async fn expired_credit_pays_no_debt_of_a_later_capture() {
 
 // B. Whether the schedule has run decides what a refund's lot expires at.
 
-async fn refund_after_a_date_was_given(swept: bool) -> Value {
-    let world = World::start().await;
-    world.granted("alice", "10.00", json!({})).await;
-    let spent = json!({"order": order("1", "4")});
-    let spent = world.shop().redeem("alice", &fresh_key(), spent).await.expect(201, "");
-    world.settings(json!({"expiry_days": 1, "apply_to_existing": true})).await;
-    assert_eq!(world.expire().await.dated, 1);
+/// The date of what a refund brings back ten days later, whether or not the schedule has run before.
+async fn date_of_what_comes_back(world: &World, spent: &Answer, swept: bool) -> Value {
     world.pass(SignedDuration::from_hours(24 * 10));
     if swept {
         assert_eq!(world.expire().await.booked, 1);
@@ -77,6 +73,16 @@ async fn refund_after_a_date_was_given(swept: bool) -> Value {
     world.shop().post(&path, &fresh_key(), json!({})).await.expect(201, "");
     world.expire().await;
     world.account("alice").await["lots"][0]["expires_at"].clone()
+}
+
+async fn refund_after_a_date_was_given(swept: bool) -> Value {
+    let world = World::start().await;
+    world.granted("alice", "10.00", json!({})).await;
+    let spent = json!({"order": order("1", "4")});
+    let spent = world.shop().redeem("alice", &fresh_key(), spent).await.expect(201, "");
+    world.settings(json!({"expiry_days": 1, "apply_to_existing": true})).await;
+    assert_eq!(world.expire().await.dated, 1);
+    date_of_what_comes_back(&world, &spent, swept).await
 }
 
 #[tokio::test]
@@ -93,15 +99,7 @@ async fn refund_after_a_date_was_moved(swept: bool) -> Value {
     let key = fresh_key();
     let headers = [("idempotency-key", key.as_str())];
     world.admin().send("PATCH", "/v1/customers/alice/lots/USD-1", &headers, sooner).await.expect(201, "");
-    world.pass(SignedDuration::from_hours(24 * 10));
-    if swept {
-        assert_eq!(world.expire().await.booked, 1);
-    }
-    let path =
-        format!("/v1/customers/alice/redemptions/{}/refund", spent.json["entry"]["id"].as_str().unwrap());
-    world.shop().post(&path, &fresh_key(), json!({})).await.expect(201, "");
-    world.expire().await;
-    world.account("alice").await["lots"][0]["expires_at"].clone()
+    date_of_what_comes_back(&world, &spent, swept).await
 }
 
 #[tokio::test]
@@ -373,30 +371,11 @@ fn form_urlencoded(text: &str) -> String {
 // ---------------------------------------------------------------------------------------------------------------------
 // Random deeds.
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u32::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn of<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
-        let sides = u32::try_from(list.len()).unwrap();
-        if sides == 0 { None } else { list.get(usize::try_from(self.roll(sides)).unwrap()) }
-    }
-
-    fn cents(&mut self, most: u32) -> String {
-        let c = self.roll(most) + 1;
-        format!("{}.{:02}", c / 100, c % 100)
-    }
-}
-
 /// The same deeds for two customers: for one the schedule has run before each of them, for the other it has not.
 async fn twins(seed: u64, deeds: usize, known: bool) -> Result<(), String> {
     let world = World::start().await;
     let admin = world.admin();
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut dice = Dice::of_seed(seed);
     let who = ["early", "late"];
     let usd = "USD".parse().unwrap();
     let (mut holds, mut spent, mut lots, mut topups) = (
@@ -601,7 +580,7 @@ async fn refunds_before_the_job_has_come_go_back_to_their_lot() {
 async fn histories(seed: u64, deeds: usize) -> Result<(), String> {
     let world = World::start().await;
     let (admin, shop) = (world.admin(), world.shop());
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut dice = Dice::of_seed(seed);
     admin.put("/v1/groups/vip", json!({})).await.expect(200, "");
     admin
         .put(

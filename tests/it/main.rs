@@ -10,6 +10,7 @@
 )]
 
 mod support {
+    pub mod dice;
     pub mod lambda;
     pub mod process;
     pub mod wire;
