@@ -1,8 +1,10 @@
 //! Books what has expired, account by account, from the index that says where to look; and top-ups that have lapsed. Before
-//! that, it dates credit of before an expiry was set, where the settings say so.
+//! that, it dates credit of before an expiry was set, where the settings say so. At last it reminds of what expires soon.
 //!
 //! The index is its own queue: an account leaves it or moves back in the same transaction that books, so that a run
 //! that is stopped anywhere, or comes twice, leaves the rest to the next and changes nothing twice.
+
+mod remind;
 
 use edge::Event;
 use futures::{StreamExt, stream};
@@ -27,6 +29,8 @@ pub struct Swept {
     pub dated: u64,
     /// Top-ups that lapsed, or were still listed as waiting after their approval.
     pub topups: u64,
+    /// Customers who were reminded of what expires soon.
+    pub reminded: u64,
     /// Whether the time ran out first; the next run goes on.
     pub interrupted: bool,
 }
@@ -54,10 +58,11 @@ pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unf
         let stopped = tokio::time::timeout(half, dating).await.is_err();
         sweep(&store, event.at, &mut swept, &mut failures).await;
         sweep_topups(&store, event.at, &mut swept, &mut failures).await;
+        Box::pin(remind::remind(&store, event.at, &mut swept, &mut failures)).await;
         stopped
     };
     swept.interrupted = tokio::time::timeout(event.time_left, work).await.unwrap_or(true);
-    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, dated = swept.dated, topups = swept.topups, interrupted = swept.interrupted, "swept");
+    tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, dated = swept.dated, topups = swept.topups, reminded = swept.reminded, interrupted = swept.interrupted, "swept");
     match failures.len() {
         0 => Ok(swept),
         failed => Err(Unfinished {

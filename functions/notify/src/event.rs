@@ -2,10 +2,10 @@
 
 use edge::{AccountView, EntryView, Problem, TopupView};
 use jiff::Timestamp;
-use ledger::{Currency, CustomerId, Entry, EntryType, Hash, Role, TopupStatus};
+use ledger::{Currency, CustomerId, Entry, EntryType, Hash, Role, Topup, TopupStatus};
 use serde::Serialize;
 use serde_json::Value;
-use store::News;
+use store::{News, Reminder};
 
 /// The version of the events' form.
 const VERSION: u8 = 1;
@@ -23,7 +23,9 @@ pub struct Event {
     pub kind: &'static str,
     at: Timestamp,
     customer: CustomerId,
-    currency: Currency,
+    /// In which currency, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<Currency>,
     /// The entry's number: within an account, what happened later has a higher one.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
@@ -33,6 +35,9 @@ pub struct Event {
     account: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topup: Option<Value>,
+    /// What expires soon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiring: Option<Value>,
 }
 
 impl Event {
@@ -43,44 +48,52 @@ impl Event {
     pub fn new(news: News) -> Result<Self, Problem> {
         match news {
             News::Entry(entry) => Self::of_entry(*entry),
-            News::Topup { customer, topup } => {
-                let kind = topup_kind(topup.status);
-                let mut topup = *topup;
-                if let Some(resolution) = topup.resolution.as_mut() {
-                    resolution.reason = None;
-                }
-                let at = topup.resolution.as_ref().map_or(topup.requested_at, |resolution| resolution.at);
-                Ok(Self {
-                    version: VERSION,
-                    id: id(&[customer.as_str(), &topup.id.to_string(), kind]),
-                    kind,
-                    at,
-                    currency: topup.id.currency,
-                    number: None,
-                    entry: None,
-                    account: None,
-                    topup: Some(json(&TopupView::new(&topup))?),
-                    customer,
-                })
-            }
+            News::Topup { customer, topup } => Self::of_topup(customer, *topup),
+            News::Reminder { customer, reminder } => Self::of_reminder(customer, &reminder),
         }
     }
 
     fn of_entry(entry: Entry) -> Result<Self, Problem> {
         let entry = Entry { note: None, internal_note: None, reason: None, ..entry };
-        let kind = entry_kind(entry.kind);
+        let told = Self::about(entry_kind(entry.kind), &entry.customer, &entry.id().to_string(), entry.at);
         Ok(Self {
-            version: VERSION,
-            id: id(&[entry.customer.as_str(), &entry.id().to_string(), kind]),
-            kind,
-            at: entry.at,
-            currency: entry.currency(),
+            currency: Some(entry.currency()),
             number: Some(entry.number),
             entry: Some(json(&EntryView::new(&entry, Role::Store))?),
             account: Some(json(&AccountView::from(&entry))?),
-            topup: None,
-            customer: entry.customer,
+            ..told
         })
+    }
+
+    fn of_topup(customer: CustomerId, mut topup: Topup) -> Result<Self, Problem> {
+        if let Some(resolution) = topup.resolution.as_mut() {
+            resolution.reason = None;
+        }
+        let at = topup.resolution.as_ref().map_or(topup.requested_at, |resolution| resolution.at);
+        let told = Self::about(topup_kind(topup.status), &customer, &topup.id.to_string(), at);
+        Ok(Self { currency: Some(topup.id.currency), topup: Some(json(&TopupView::new(&topup))?), ..told })
+    }
+
+    fn of_reminder(customer: CustomerId, reminder: &Reminder) -> Result<Self, Problem> {
+        let told = Self::about("credit.expiring_soon", &customer, &reminder.day.to_string(), reminder.at);
+        Ok(Self { expiring: Some(json(&reminder.expiring)?), ..told })
+    }
+
+    /// What every event says: its kind, and what of the customer's it is about.
+    fn about(kind: &'static str, customer: &CustomerId, what: &str, at: Timestamp) -> Self {
+        Self {
+            version: VERSION,
+            id: id(&[customer.as_str(), what, kind]),
+            kind,
+            at,
+            customer: customer.clone(),
+            currency: None,
+            number: None,
+            entry: None,
+            account: None,
+            topup: None,
+            expiring: None,
+        }
     }
 }
 

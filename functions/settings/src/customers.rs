@@ -2,6 +2,7 @@
 
 use edge::{Call, PageQuery, Problem, Reply};
 use ledger::{CustomerId, GroupId, Label, Language, Object, Overrides};
+use mail::Address;
 use serde::{Deserialize, Serialize};
 use store::{Profile, Store};
 
@@ -11,7 +12,7 @@ use crate::Nothing;
 #[serde(deny_unknown_fields)]
 struct Body {
     name: Option<Label>,
-    email: Option<Label>,
+    email: Option<Address>,
     language: Option<Language>,
     group: Option<GroupId>,
     policy: Option<Object<Overrides>>,
@@ -35,6 +36,8 @@ pub(crate) async fn write(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let Body { name, email, language, group, policy, frozen } = call.document()?;
     let policy = policy.map(|Object(policy)| policy).unwrap_or_default();
+    let email = email.map(|email| email.as_str().parse().map_err(|error| Problem::invalid("email", format!("{error}"))));
+    let email: Option<Label> = email.transpose()?;
     let profile = Profile { name, email, language, group, policy, frozen, version: 0 };
 
     let profile = store.put_profile(&customer, &profile, call.edit()?).await?;

@@ -1,23 +1,33 @@
-//! What the merchant sets: `/v1/settings`, `/v1/groups`, `PUT /v1/customers/{customer}`, what was changed in them;
+//! What the merchant sets: `/v1/settings`, with its mails and webhooks, `/v1/groups`, `PUT /v1/customers/{customer}`, what was changed in them;
 //! `DELETE /v1/customers/{customer}/personal-data`; `/v1/api-keys`.
 
 mod api_keys;
 mod customers;
 mod groups;
+mod mails;
+mod webhooks;
 
-use edge::{Access, Call, PageQuery, Problem, Reply, Routes};
+use edge::{Access, Call, Limit, Problem, Reach, Reply, Routes};
 use http::Method;
 use jiff::Timestamp;
 use ledger::Policy;
 use serde::{Deserialize, Serialize};
-use store::{ReachBack, Settings, Store};
+use store::{Notices, ReachBack, Settings, Store};
 
-/// What this function answers.
-pub fn routes() -> Routes {
+/// What this function answers. Webhooks can be set to go as far as this.
+pub fn routes(reach: Reach) -> Routes {
     Routes::new()
         .on(Method::GET, "/v1/settings", Access::Admin, read)
         .on(Method::PUT, "/v1/settings", Access::Admin, write)
         .on(Method::GET, "/v1/settings/changes", Access::Admin, changes)
+        .on(Method::GET, "/v1/settings/mail", Access::Admin, mails::read)
+        .on(Method::PUT, "/v1/settings/mail", Access::Admin, mails::write)
+        .on(Method::GET, "/v1/settings/webhooks", Access::Admin, webhooks::list)
+        .on(Method::PUT, "/v1/settings/webhooks/{id}", Access::Admin, move |store, call| {
+            webhooks::write(store, call, reach)
+        })
+        .on(Method::DELETE, "/v1/settings/webhooks/{id}", Access::Admin, webhooks::delete)
+        .on(Method::POST, "/v1/settings/webhooks/{id}/secret", Access::Admin, webhooks::renew_secret)
         .on(Method::GET, "/v1/groups", Access::Admin, groups::list)
         .on(Method::GET, "/v1/groups/{group}", Access::Admin, groups::read)
         .on(Method::PUT, "/v1/groups/{group}", Access::Admin, groups::write)
@@ -31,6 +41,26 @@ pub fn routes() -> Routes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+/// Whose changes are asked for.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ChangesOf {
+    #[default]
+    Settings,
+    Mail,
+    Webhooks,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangesQuery {
+    #[serde(default)]
+    of: ChangesOf,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -82,9 +112,14 @@ async fn answer(store: &Store, settings: Settings) -> Result<Reply, Problem> {
 }
 
 async fn changes(store: Store, call: Call) -> Result<Reply, Problem> {
-    let PageQuery { limit, cursor } = call.query()?;
+    let ChangesQuery { of, limit, cursor } = call.query()?;
+    let (cursor, limit) = (Call::cursor(cursor.as_deref())?, limit.get());
 
-    let page = store.settings_changes(Call::cursor(cursor.as_deref())?, limit.get()).await?;
+    let page = match of {
+        ChangesOf::Settings => store.settings_changes(cursor, limit).await?,
+        ChangesOf::Mail => store.notices_changes(Notices::Mail, cursor, limit).await?,
+        ChangesOf::Webhooks => store.notices_changes(Notices::Webhooks, cursor, limit).await?,
+    };
 
     Reply::page(&page.data, page.next.as_ref())
 }

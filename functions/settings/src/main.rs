@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), edge::StartError> {
-    edge::http(settings::routes()).await
+    edge::http(settings::routes(edge::Reach::Public)).await
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use edge::{Gate, Routes, Service};
+use edge::{Gate, Reach, Routes, Service};
 use http::{Method, Request, Response};
 use jiff::Timestamp;
 use store::Store;
@@ -18,7 +18,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("history", history::routes()),
         ("redeem", redeem::routes()),
         ("request-topup", request_topup::routes()),
-        ("settings", settings::routes()),
+        ("settings", settings::routes(Reach::Anywhere)),
         ("withdraw", withdraw::routes()),
     ]
 }

@@ -5,8 +5,11 @@
 
 mod bundle;
 mod database;
+mod deliveries;
 mod events;
 mod issuer;
+mod mailbox;
+mod outside;
 mod serve;
 mod stream;
 mod template;
@@ -16,8 +19,11 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub use bundle::{Bundle, functions};
 pub use database::{Database, TABLE};
+pub use deliveries::Deliveries;
 pub use events::EventLog;
 pub use issuer::{AUDIENCE, Issuer};
+pub use mailbox::Mailbox;
+pub use outside::Outside;
 pub use serve::{Credentials, Options, Running, run_schedule, serve, serve_database};
 pub use stream::Stream;
 pub use template::{Template, TemplateRoute};

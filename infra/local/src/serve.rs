@@ -18,19 +18,20 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use edge::{Event, Gate, Oidc};
+use edge::{Event, Gate, Oidc, Reach, Webhooks};
 use expire_on_schedule::expire_on_schedule;
 use grant_group::grant_group;
 use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Hash, Role};
+use ledger::{Actor, Hash, Role};
+use mail::MailSettings;
 use notify::notify;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{ApiKey, Connection, Store};
+use store::{ApiKey, Connection, Edit, Notices, Store};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{AUDIENCE, Bundle, Database, EventLog, Failure, Issuer, TABLE};
+use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside, TABLE};
 
 /// The database's file in the data's folder.
 const LEDGER: &str = "ledger.db";
@@ -44,6 +45,8 @@ const TICK_TIME: Duration = Duration::from_secs(50);
 const MAX_BODY: usize = 10 * 1024 * 1024;
 /// How long the printed customer token is valid.
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Who sends mails here, until the settings say otherwise.
+const SENDER: &str = "shop@example.com";
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -163,7 +166,7 @@ impl Claim {
 struct Door {
     bundle: Bundle,
     store: Store,
-    events: EventLog,
+    outside: Outside,
 }
 
 /// Starts the whole service.
@@ -178,17 +181,20 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let database = Database::start(folder.map(|folder| folder.join(LEDGER)).as_deref(), 0).await?;
     let store = Store::connect(Connection::local(TABLE, database.endpoint()));
     keep_store_key(&store, &credentials, now).await?;
+    keep_mail_settings(&store, now).await?;
 
     let listener = listen(options.port).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let issuer = credentials.issuer(format!("{url}/_local/issuer"))?;
     let oidc = Oidc::new(issuer.url(), AUDIENCE)?;
     let gate = Gate::new(store.clone(), Some(Hash::of(credentials.admin_key.as_bytes())), Some(oidc));
-    let events = EventLog::new(folder)?;
-    let door = Door { bundle: Bundle::new(&store, gate)?, store: store.clone(), events: events.clone() };
+    let outside = Outside::new(folder)?;
+    let bundle = Bundle::new(&store, gate)?;
+    let door = Door { bundle, store: store.clone(), outside: outside.clone() };
     let router = Router::new()
         .route("/_local/events/expire-on-schedule", post(scheduled))
-        .route("/_local/events", get(async |State(door): State<Door>| Json(door.events.latest())))
+        .route("/_local/events", get(async |State(door): State<Door>| Json(door.outside.events.latest())))
+        .route("/_local/mail", get(async |State(door): State<Door>| Json(door.outside.mailbox.latest())))
         .fallback(answer)
         .with_state(door)
         .merge(issuer_routes(&issuer));
@@ -196,7 +202,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
-    follow(&mut server, &database, &store, &events)?;
+    follow(&mut server, &database, &store, &outside)?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -227,6 +233,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let database = Database::start(Some(&folder.join(LEDGER)), options.port).await?;
     let store = Store::connect(Connection::local(TABLE, database.endpoint()));
     keep_store_key(&store, &credentials, now).await?;
+    keep_mail_settings(&store, now).await?;
 
     let listener = listen(0).await?;
     let issuer = credentials.issuer(format!("http://{}/_local/issuer", listener.local_addr()?))?;
@@ -234,8 +241,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
-    let events = EventLog::new(Some(folder.as_path()))?;
-    follow(&mut server, &database, &store, &events)?;
+    follow(&mut server, &database, &store, &Outside::new(Some(folder.as_path()))?)?;
 
     let environment = folder.join("lambda.env");
     let lines = [
@@ -328,6 +334,20 @@ async fn keep_store_key(store: &Store, credentials: &Credentials, at: Timestamp)
         .await?)
 }
 
+/// Lets mails be sent, where nobody has said anything of mails yet.
+async fn keep_mail_settings(store: &Store, at: Timestamp) -> Result<(), Failure> {
+    let known = store.notices::<MailSettings>(Notices::Mail).await?;
+    if known.version == 0 {
+        let actor = Actor { role: Role::System, id: "cargo local".to_owned() };
+        let edit = Edit { actor: &actor, at, expected: Some(0) };
+        let sender = Some(SENDER.to_owned().try_into()?);
+        let settings = MailSettings { sender, ..MailSettings::default() };
+        let shown = |settings: &MailSettings| serde_json::to_value(settings).unwrap_or_default();
+        store.put_notices::<_, store::Error>(Notices::Mail, edit, |_| Ok(settings.clone()), shown).await?;
+    }
+    Ok(())
+}
+
 fn issuer_routes(issuer: &Issuer) -> Router {
     let discovery = issuer.discovery();
     let keys = issuer.keys().unwrap_or(Value::Null);
@@ -363,20 +383,26 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
     }
 }
 
-/// Lets every function follow the table's stream that the template lets.
+/// Lets every function follow the table's stream that the template lets, and the event bus its queue.
 fn follow(
     server: &mut JoinSet<Result<(), Failure>>,
     database: &Database,
     store: &Store,
-    events: &EventLog,
+    outside: &Outside,
 ) -> Result<(), Failure> {
     server.spawn(database.stream()?.follow(store.clone(), index_customers));
     server.spawn(database.stream()?.follow(store.clone(), grant_group));
-    let events = events.clone();
+    let told = outside.clone();
     server.spawn(database.stream()?.follow(store.clone(), move |_, batch| {
-        let events = events.clone();
-        notify(batch, move |told| events.clone().take(told))
+        let told = told.clone();
+        notify(batch, move |events| told.clone().take(events, Timestamp::now()))
     }));
+    let Outside { deliveries, mailbox, .. } = outside.clone();
+    let store = store.clone();
+    server.spawn(async move {
+        deliveries.follow(store, mailbox, Webhooks::new(Reach::Anywhere)).await;
+        Ok(())
+    });
     Ok(())
 }
 

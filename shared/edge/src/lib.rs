@@ -4,6 +4,7 @@
 //! no rule of money and no word of DynamoDB. HTTP statuses are chosen in `problem.rs` alone.
 
 mod call;
+mod endpoints;
 mod grants;
 mod oidc;
 mod problem;
@@ -11,14 +12,18 @@ mod reply;
 mod routes;
 mod start;
 mod views;
+mod webhook;
 mod who;
 
 pub use call::{Call, Limit, PageQuery};
+pub use endpoints::{EVENT_TYPES, Endpoint, EndpointId, Endpoints, EventTypes};
 pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use routes::{Access, Route, Routes, Service};
-pub use start::{Batch, Event, StartError, StreamRecord, event, http, stream, variable};
+pub use start::{
+    Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, stream, variable,
+};
 pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView};
 pub use who::{Gate, Who, key_id, new_api_key};

@@ -80,6 +80,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "api_key_not_found", "there is no such API key")
     }
 
+    /// There is no such webhook.
+    pub fn webhook_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "webhook_not_found", "there is no such webhook")
+    }
+
+    /// There are as many webhooks as there can be.
+    pub(crate) fn too_many_webhooks(most: usize) -> Self {
+        let detail = format!("a store can have at most {most} webhooks");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "settings_too_large", detail)
+    }
+
     /// There is no such method and path.
     pub(crate) fn route_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "route_not_found", "there is no such method and path")

@@ -5,6 +5,7 @@ use std::{convert::Infallible, env, sync::Arc, time::Duration};
 use aws_lambda_events::{
     dynamodb,
     eventbridge::EventBridgeEvent,
+    sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
 use bytes::Bytes;
@@ -109,6 +110,32 @@ where
     .await
 }
 
+/// Handles messages of a queue until Lambda ends the process. The handler answers the ids of those that failed: they stay in
+/// the queue, and come again.
+///
+/// # Errors
+/// When the environment lacks something, or Lambda's own interface fails.
+pub async fn queue<F, A>(handler: F) -> Result<(), StartError>
+where
+    F: Fn(Store, Messages) -> A,
+    A: Future<Output = Vec<String>>,
+{
+    lambda_http::tracing::init_default_subscriber();
+    let store = Store::connect(Connection::from_environment()?);
+    let (handler, store) = (&handler, &store);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let messages = Messages::read(event.payload, Timestamp::now(), time_left(&event.context))?;
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures.extend(handler(store.clone(), messages).await.into_iter().map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        }));
+        Ok::<_, StartError>(response)
+    }))
+    .await
+}
+
 /// How long a function may still work before Lambda ends it.
 fn time_left(context: &Context) -> Duration {
     let deadline = context.deadline().duration_since(std::time::SystemTime::now());
@@ -187,6 +214,53 @@ impl StreamRecord {
         let sequence_number = change.sequence_number.clone().ok_or("the record has no place")?;
         let images = (change.old_image.clone(), change.new_image.clone());
         Ok(Self { changed, sequence_number, images })
+    }
+}
+
+/// Messages of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// When they were delivered.
+    pub at: Timestamp,
+    /// How long they may take.
+    pub time_left: Duration,
+}
+
+/// One message of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it is called.
+    pub id: String,
+    /// What this delivery of it is called.
+    pub receipt: String,
+    /// How often it was delivered, this time among them.
+    pub deliveries: u32,
+    /// What it says.
+    pub body: String,
+}
+
+impl Messages {
+    /// As SQS sends them.
+    ///
+    /// # Errors
+    /// When a message has no id.
+    pub fn read(event: SqsEvent, at: Timestamp, time_left: Duration) -> Result<Self, StartError> {
+        let messages = event.records.into_iter().map(Message::read).collect::<Result<_, _>>()?;
+        Ok(Self { messages, at, time_left })
+    }
+}
+
+impl Message {
+    fn read(message: SqsMessage) -> Result<Self, StartError> {
+        let deliveries = message.attributes.get("ApproximateReceiveCount");
+        Ok(Self {
+            id: message.message_id.ok_or("the message has no id")?,
+            receipt: message.receipt_handle.unwrap_or_default(),
+            deliveries: deliveries.and_then(|count| count.parse().ok()).unwrap_or(1),
+            body: message.body.unwrap_or_default(),
+        })
     }
 }
 

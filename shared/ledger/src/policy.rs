@@ -1,6 +1,10 @@
 //! The rules in force for an account, as the merchant writes them in the settings.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{
@@ -16,6 +20,10 @@ use crate::{
 
 /// Longest life that `expiry_days` may give: a hundred years.
 const MAX_EXPIRY_DAYS: u16 = 36_500;
+/// The longest before an expiry that somebody is reminded of it, in days.
+const MAX_REMIND_DAYS: u16 = 365;
+/// How often somebody is reminded of one expiry.
+const MAX_REMINDERS: usize = 10;
 /// Longest life of a hold: 7 days.
 const MAX_HOLD_SECONDS: u32 = 604_800;
 
@@ -144,7 +152,7 @@ settings! {
         refund_grace_days: GraceDays = GraceDays(30),
         /// Seconds that a hold counts, unless it says so itself.
         hold_ttl_seconds: HoldSeconds = HoldSeconds(900),
-        /// Days before an expiry at which to remind of it: none, since nobody is reminded yet.
+        /// Days before the last day of some credit on which to remind of it; none is no reminder.
         remind_days: RemindDays = RemindDays(Vec::new()),
     }
 }
@@ -158,7 +166,7 @@ impl Policy {
     /// When credit of this category that comes `at` this moment expires: at the end of a day, in the store's zone.
     pub fn expiry(&self, category: Category, at: Timestamp) -> Option<Timestamp> {
         let days = self.expiry_days.as_ref()?.of(category)?;
-        let day = at.to_zoned(self.time_zone.zone.clone()).date();
+        let day = self.time_zone.day_of(at);
         let last = day.checked_add(jiff::Span::new().days(i64::from(days))).ok()?;
         self.time_zone.end_of(last)
     }
@@ -476,7 +484,7 @@ impl GraceDays {
     }
 }
 
-/// Days before an expiry at which to remind of it. Only none is taken: whoever asked for some would wait in vain.
+/// Days before the last day of some credit on which to remind of it: up to 10 different ones, from 1 to 365 each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u16>")]
 pub struct RemindDays(Vec<u16>);
@@ -485,7 +493,25 @@ impl TryFrom<Vec<u16>> for RemindDays {
     type Error = &'static str;
 
     fn try_from(days: Vec<u16>) -> Result<Self, Self::Error> {
-        if days.is_empty() { Ok(Self(days)) } else { Err("must be empty: reminders are not sent yet") }
+        let different: BTreeSet<u16> = days.iter().copied().collect();
+        let possible = days.iter().all(|days| (1..=MAX_REMIND_DAYS).contains(days));
+        if possible && different.len() == days.len() && days.len() <= MAX_REMINDERS {
+            Ok(Self(days))
+        } else {
+            Err("must be at most 10 different numbers of days, from 1 to 365 each")
+        }
+    }
+}
+
+impl RemindDays {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = u16> {
+        self.0.iter().copied()
+    }
+
+    /// The most of them; `None` if nobody is reminded.
+    pub fn longest(&self) -> Option<u16> {
+        self.iter().max()
     }
 }
 
@@ -529,6 +555,16 @@ impl Zone {
     /// Coordinated universal time.
     pub fn utc() -> Self {
         Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
+    }
+
+    /// The day that it is here at this moment.
+    pub fn day_of(&self, at: Timestamp) -> Date {
+        at.to_zoned(self.zone.clone()).date()
+    }
+
+    /// The last day here on which credit can be used that expires at this moment.
+    pub fn last_day_before(&self, expires_at: Timestamp) -> Date {
+        self.day_of(expires_at.checked_sub(SignedDuration::from_millis(1)).unwrap_or(expires_at))
     }
 
     /// The moment at which this day ends here and the next begins; `None` beyond the calendar.

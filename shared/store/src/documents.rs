@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use ledger::{
     Actor, Currency, CustomerId, Grant, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Refusal,
-    Role,
+    RemindDays, Role,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Tries of a document's write that names no version, against others who write at once.
-const MAX_TRIES: u32 = 8;
+pub(crate) const MAX_TRIES: u32 = 8;
 
 /// Longest id that is looked up, in bytes; those of ours are shorter.
 const MAX_KEY_ID: usize = 64;
@@ -28,7 +28,7 @@ const MAX_KEY_ID: usize = 64;
 const MAX_GROUPS: usize = 200;
 
 /// Largest settings, all groups' together, in bytes: each 4,096 of them cost every call a read unit.
-const MAX_SETTINGS: usize = 64 * 1024;
+pub(crate) const MAX_SETTINGS: usize = 64 * 1024;
 
 /// The store's settings and their version; version 0 are the defaults, before anybody wrote any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -245,6 +245,7 @@ impl Store {
         profile: &Profile,
         edit: Edit<'_>,
     ) -> Result<Profile, Error> {
+        let own_days = profile.policy.remind_days.as_ref().and_then(RemindDays::longest);
         for _ in 0..MAX_TRIES {
             let (before, settings) = tokio::try_join!(self.profile(customer), self.settings())?;
             let before = before.unwrap_or_default();
@@ -265,7 +266,8 @@ impl Store {
             };
             let key = Key::profile_change(customer, profile.version);
             let item = encode_profile(customer, &profile)?;
-            if self.write_edit(item, before.version, key, &change, Vec::new()).await? {
+            let beside = self.own_reminders(own_days).await?;
+            if self.write_edit(item, before.version, key, &change, beside).await? {
                 let reaches_back = settings.levels(Some(&profile))?.policy().apply_to_existing;
                 let record = if reaches_back { self.customer(customer).await? } else { None };
                 // Some accounts are done at once; whatever fails here is done by writing the same again.
@@ -335,7 +337,7 @@ impl Store {
         self.changes(|version| Key::profile_change(customer, version), cursor, limit).await
     }
 
-    async fn changes(
+    pub(crate) async fn changes(
         &self,
         key: impl Fn(u64) -> Key,
         cursor: Option<ChangesCursor>,
@@ -510,7 +512,7 @@ impl Profile {
 }
 
 /// What differs between two documents, member by member.
-fn differences(old: &Value, new: &Value) -> BTreeMap<String, Changed> {
+pub(crate) fn differences(old: &Value, new: &Value) -> BTreeMap<String, Changed> {
     let names = [old, new].into_iter().filter_map(Value::as_object).flat_map(serde_json::Map::keys);
     names
         .filter(|name| old.get(name) != new.get(name))

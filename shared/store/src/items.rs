@@ -7,14 +7,20 @@
 //! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound; `lists`: `ACCOUNT#shard`, the customer |
 //! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
+//! | reminder | `C#customer` | `M#2026-12-01` | |
 //! | refunds of a redemption | `C#customer` | `R#USD-12` | |
 //! | settings, the groups' among them | `STORE` | `SETTINGS` | |
 //! | change of them | `STORE` | `CHANGE#version` | |
+//! | who is told of what: mails, webhooks | `STORE` | `MAIL`, `WEBHOOKS` | |
+//! | change of it | `STORE` | `CHANGE-MAIL#version`, `CHANGE-WEBHOOKS#version` | |
+//! | who was told of an event | `TOLD#event` | `TOLD` | |
 //! | API key | `KEY#id` | `KEY` | |
 //! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
 //! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
+//! | how far the reminders are | `JOB#REMINDERS` | `JOB` | |
+//! | how early customers of their own are reminded | `JOB#REMINDERS` | `OWN` | |
 //! | grant to a group | `GRANT#id` | `JOB` | |
 //! | member that it could not credit | `GRANT#id` | `F#customer` | |
 //!
@@ -27,7 +33,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use ledger::{
     Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, GroupId, Hash, Hold,
     IdempotencyKey, Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution,
@@ -36,7 +42,7 @@ use ledger::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{CommandKey, Error, GroupGrantId};
+use crate::{CommandKey, Error, GroupGrantId, Notices};
 
 /// The version of every item's format that is written.
 const FORMAT: u8 = 1;
@@ -72,6 +78,9 @@ pub(crate) const ACCOUNTS: &str = "A";
 pub(crate) const TOPUPS: &str = "T#";
 /// The prefix of entries in [`BY_NUMBER`].
 pub(crate) const ENTRIES: &str = "E#";
+
+/// The prefix of the sort keys of reminders.
+pub(crate) const REMINDERS: &str = "M#";
 
 /// A stored item, as DynamoDB has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -112,6 +121,19 @@ impl Key {
         Self { pk: "STORE".to_owned(), sk: format!("CHANGE#{version:020}") }
     }
 
+    pub(crate) fn notices(which: Notices) -> Self {
+        Self { pk: "STORE".to_owned(), sk: notices_word(which).to_owned() }
+    }
+
+    pub(crate) fn notices_change(which: Notices, version: u64) -> Self {
+        Self { pk: "STORE".to_owned(), sk: format!("CHANGE-{}#{version:020}", notices_word(which)) }
+    }
+
+    /// Of who was told of an event.
+    pub(crate) fn told(event: &str) -> Self {
+        Self { pk: format!("TOLD#{event}"), sk: "TOLD".to_owned() }
+    }
+
     pub(crate) fn profile_change(customer: &CustomerId, version: u64) -> Self {
         Self { pk: partition(customer), sk: format!("P#{version:020}") }
     }
@@ -135,6 +157,18 @@ impl Key {
         Self { pk: "JOB#REACH_BACK".to_owned(), sk: JOB.to_owned() }
     }
 
+    pub(crate) fn reminders() -> Self {
+        Self { pk: "JOB#REMINDERS".to_owned(), sk: JOB.to_owned() }
+    }
+
+    pub(crate) fn own_reminders() -> Self {
+        Self { pk: "JOB#REMINDERS".to_owned(), sk: "OWN".to_owned() }
+    }
+
+    pub(crate) fn reminder(customer: &CustomerId, day: Date) -> Self {
+        Self { pk: partition(customer), sk: format!("{REMINDERS}{day}") }
+    }
+
     pub(crate) fn group_grant(id: &GroupGrantId) -> Self {
         Self { pk: format!("{GRANTS}{id}"), sk: JOB.to_owned() }
     }
@@ -153,8 +187,20 @@ impl Key {
         Ok(Self { pk: fields.text("pk")?.to_owned(), sk: fields.text("sk")?.to_owned() })
     }
 
+    /// Whose it is, if it is a customer's.
+    pub(crate) fn customer(&self) -> Option<CustomerId> {
+        self.pk.strip_prefix("C#").and_then(|id| id.parse().ok())
+    }
+
     pub(crate) fn to_item(&self) -> Item {
         Item::from([text("pk", &self.pk), text("sk", &self.sk)])
+    }
+}
+
+fn notices_word(which: Notices) -> &'static str {
+    match which {
+        Notices::Mail => "MAIL",
+        Notices::Webhooks => "WEBHOOKS",
     }
 }
 
@@ -404,7 +450,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
 
 /// The customer and currency that an account's key names.
 pub(crate) fn account_of(key: &Key) -> Result<(CustomerId, Currency), Error> {
-    let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
+    let customer = key.customer();
     let currency =
         key.sk.strip_prefix(ACCOUNTS).and_then(|sk| sk.strip_prefix('#')).and_then(|code| code.parse().ok());
     customer.zip(currency).ok_or_else(|| corrupt(key, "this is no account's key"))

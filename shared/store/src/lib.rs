@@ -14,8 +14,10 @@ mod group_grants;
 mod items;
 mod lists;
 mod news;
+mod notices;
 mod queries;
 mod reach_back;
+mod reminders;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -30,8 +32,10 @@ pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, G
 pub use items::Fingerprint;
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
 pub use news::News;
+pub use notices::{Notices, Told, Versioned};
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,
     TopupsCursor,
 };
 pub use reach_back::ReachBack;
+pub use reminders::{ExpiringSoon, Reminder, Reminders};

@@ -114,7 +114,7 @@ impl ChangedItem {
         if let Ok((customer, currency)) = account_of(&key) {
             return Self::Account(customer, currency, is_new);
         }
-        let customer = pk.strip_prefix("C#").filter(|_| sk == ACCOUNTS).and_then(|id| id.parse().ok());
+        let customer = key.customer().filter(|_| sk == ACCOUNTS);
         if let Some(customer) = customer {
             let (before, after) = group;
             let joined = after.filter(|_| before != after).and_then(|group| group.parse().ok());

@@ -3,8 +3,9 @@
 use ledger::{CustomerId, Entry, Topup, TopupStatus};
 
 use crate::{
-    Error,
-    items::{Fields, Item, Key, decode_entry, decode_topup},
+    Error, Reminder,
+    items::{Fields, Item, Key, REMINDERS, decode_entry, decode_topup},
+    reminders::decode_reminder,
 };
 
 /// Something that happened, and that others may want to hear of.
@@ -18,6 +19,13 @@ pub enum News {
         customer: CustomerId,
         /// As it is since.
         topup: Box<Topup>,
+    },
+    /// Somebody is reminded of credit that expires soon.
+    Reminder {
+        /// Who.
+        customer: CustomerId,
+        /// Of what.
+        reminder: Reminder,
     },
 }
 
@@ -38,7 +46,7 @@ impl News {
             };
         }
         if !new.contains_key("t") {
-            return Ok(None);
+            return if old.is_empty() && !new.is_empty() { Self::of_reminder(&new) } else { Ok(None) };
         }
         let before: Option<TopupStatus> =
             if old.is_empty() { None } else { Some(decode_topup(&old)?.status) };
@@ -46,9 +54,16 @@ impl News {
         if before == Some(topup.status) {
             return Ok(None);
         }
-        let key = Key::of(&new)?;
-        let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
-        let customer = customer.ok_or_else(|| Fields(&new).corrupt("this is no top-up's key"))?;
+        let customer =
+            Key::of(&new)?.customer().ok_or_else(|| Fields(&new).corrupt("this is no top-up's key"))?;
         Ok(Some(Self::Topup { customer, topup: Box::new(topup) }))
+    }
+
+    fn of_reminder(new: &Item) -> Result<Option<Self>, Error> {
+        let key = Key::of(new)?;
+        let Some(customer) = key.customer().filter(|_| key.sk.starts_with(REMINDERS)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self::Reminder { customer, reminder: decode_reminder(new)? }))
     }
 }

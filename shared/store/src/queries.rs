@@ -383,8 +383,7 @@ impl Store {
         let mut data = Vec::new();
         for item in self.get_all(keys).await? {
             let key = Key::of(&item)?;
-            let customer = key.pk.strip_prefix("C#").and_then(|id| id.parse().ok());
-            let customer = customer.ok_or_else(|| Fields(&item).corrupt("this is no top-up's key"))?;
+            let customer = key.customer().ok_or_else(|| Fields(&item).corrupt("this is no top-up's key"))?;
             data.push(PendingTopup { customer, topup: decode_topup(&item)? });
         }
         Ok(Page { data, next })

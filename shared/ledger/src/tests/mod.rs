@@ -10,6 +10,7 @@ mod model;
 mod overdraft;
 mod redeem;
 mod refunds;
+mod remind;
 mod replay;
 mod topup;
 mod totality;

@@ -1,0 +1,138 @@
+//! Who is told of what: the store's documents for it, and what was told already.
+//!
+//! What stands in a document is the affair of those who read it; here it has a version, and lines that tell who changed what.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    ChangesCursor, DocumentChange, Edit, Error, Page, Store,
+    documents::{MAX_SETTINGS, MAX_TRIES, decode_document, differences, encode_document},
+    items::{Fields, Key, number},
+};
+
+/// How long it is remembered that something was told: longer than a queue keeps what was not.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(20 * 24);
+
+/// A document of the store's beside its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notices {
+    /// How customers and admins are written to.
+    Mail,
+    /// Where events are sent to.
+    Webhooks,
+}
+
+/// A document, and how often it was written; version 0 is the default, before anybody wrote any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The document.
+    pub document: T,
+    /// How often it was written.
+    pub version: u64,
+}
+
+/// Who was told of one event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// Each by a name of the caller's own.
+    pub done: BTreeSet<String>,
+}
+
+impl Store {
+    /// One of the store's documents, the default if there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer or the document cannot be read.
+    pub async fn notices<T: Default + DeserializeOwned>(
+        &self,
+        which: Notices,
+    ) -> Result<Versioned<T>, Error> {
+        let Some(item) = self.get(Key::notices(which)).await? else {
+            return Ok(Versioned::default());
+        };
+        Ok(Versioned { document: decode_document(&item)?, version: Fields(&item).number("version")? })
+    }
+
+    /// Writes one of the store's documents, and the line that tells what changed of what may be shown of it; with an expected
+    /// version, only over that.
+    ///
+    /// # Errors
+    /// What refuses the change; [`Error::VersionMismatch`]; [`Error::Conflict`] when others kept writing; [`Error::TooLarge`].
+    pub async fn put_notices<T, E>(
+        &self,
+        which: Notices,
+        edit: Edit<'_>,
+        change: impl Fn(T) -> Result<T, E>,
+        shown: impl Fn(&T) -> Value,
+    ) -> Result<Versioned<T>, E>
+    where
+        T: Clone + Default + Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        for _ in 0..MAX_TRIES {
+            let before = self.notices::<T>(which).await?;
+            edit.check(before.version)?;
+            let document = change(before.document.clone())?;
+            let version = before.version.saturating_add(1);
+            let line = DocumentChange {
+                version,
+                at: edit.at,
+                actor: edit.actor.clone(),
+                group: None,
+                changes: differences(&shown(&before.document), &shown(&document)),
+            };
+            let mut item = encode_document(&Key::notices(which), &document)?;
+            item.extend([number("version", version)]);
+            if item.get("doc").and_then(|doc| doc.as_s().ok()).is_some_and(|doc| doc.len() > MAX_SETTINGS) {
+                return Err(
+                    Error::TooLarge(format!("the document can have at most {MAX_SETTINGS} bytes")).into()
+                );
+            }
+            let key = Key::notices_change(which, version);
+            if self.write_edit(item, before.version, key, &line, Vec::new()).await? {
+                return Ok(Versioned { document, version });
+            }
+        }
+        Err(Error::Conflict.into())
+    }
+
+    /// What was changed in one of the store's documents; the last change first.
+    ///
+    /// # Errors
+    /// As [`Store::settings_changes`].
+    pub async fn notices_changes(
+        &self,
+        which: Notices,
+        cursor: Option<ChangesCursor>,
+        limit: usize,
+    ) -> Result<Page<DocumentChange, ChangesCursor>, Error> {
+        self.changes(|version| Key::notices_change(which, version), cursor, limit).await
+    }
+
+    /// Who was told of the event of this id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn told(&self, event: &str) -> Result<Told, Error> {
+        let item = self.get(Key::told(event)).await?;
+        Ok(item.map(|item| decode_document(&item)).transpose()?.unwrap_or_default())
+    }
+
+    /// Notes who was told of the event of this id, for some weeks.
+    ///
+    /// A write outside a transaction, at half its price: if its answer is lost, it is only written again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn put_told(&self, event: &str, told: &Told, at: Timestamp) -> Result<(), Error> {
+        let mut item = encode_document(&Key::told(event), told)?;
+        item.extend([number("ttl", at.as_second().saturating_add(REMEMBERED.as_secs()))]);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(Error::from_sdk)
+    }
+}

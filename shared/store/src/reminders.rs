@@ -1,0 +1,249 @@
+//! Reminders of credit that expires soon: one pass over the index of expiries for each of the store's days.
+//!
+//! A reminder is an item of the customer's own, named by its day, so that there is one at most; that it was made is told by the
+//! table's stream. How far a pass is stands in one item, written after each page on condition that nobody else carried it on.
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use ledger::{Currency, CustomerId, Expiring, Money};
+use serde::{Deserialize, Serialize};
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+
+use crate::{
+    Error, Settings, Store,
+    documents::{decode_document, encode_document},
+    items::{Fields, Item, Key, SHARDS, WORK, account_of, expiry_partition, moment, number, text},
+    transaction::transact,
+};
+
+/// How long a reminder is kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// How far the pass of one day is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminders {
+    /// The day that everybody was reminded on before.
+    pub after: Date,
+    /// The day of this pass.
+    pub today: Date,
+    /// Whether it is done.
+    pub done: bool,
+    /// How often it was carried on.
+    step: u64,
+    /// Which part of the index is next, and after which account of it.
+    shard: u8,
+    place: Option<(String, CustomerId, Currency)>,
+}
+
+/// Accounts in which something may expire soon, and where the next ones begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiringSoon {
+    /// Whose they are, each once.
+    pub customers: Vec<CustomerId>,
+    place: Option<(String, CustomerId, Currency)>,
+}
+
+/// What somebody was reminded of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// When.
+    pub at: Timestamp,
+    /// On which day of the store's.
+    pub day: Date,
+    /// Of what; what expires soonest comes first.
+    pub expiring: Vec<Expiring>,
+}
+
+/// A [`Reminder`] as it is stored: amounts as counts of smallest units.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    at: Timestamp,
+    day: Date,
+    expiring: Vec<(Currency, i64, Timestamp, Date, u16)>,
+}
+
+/// The most days before an expiry that some customer of their own is reminded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnDays {
+    longest: u16,
+}
+
+impl Store {
+    /// How far the last pass is, if there was any.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reminders(&self) -> Result<Option<Reminders>, Error> {
+        self.get(Key::reminders()).await?.map(|item| decode_document(&item)).transpose()
+    }
+
+    /// Begins the pass of this day, for what became due after the day `after`; `None` when somebody else did.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_reminders(
+        &self,
+        before: Option<&Reminders>,
+        after: Date,
+        today: Date,
+    ) -> Result<Option<Reminders>, Error> {
+        let next = Reminders { after, today, done: false, step: 0, shard: 0, place: None };
+        let key = Key::reminders();
+        let put = match before {
+            Some(before) => self.replace_document(&key, &next, before)?,
+            None => {
+                let put = Put::builder().table_name(&self.table);
+                let put = put.set_item(Some(encode_document(&key, &next)?));
+                transact(put.condition_expression("attribute_not_exists(pk)"))?
+            }
+        };
+        Ok(self.write_documents(vec![put]).await?.then_some(next))
+    }
+
+    /// The next accounts of the pass: those whose next expiry may come by this moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn expiring_soon(
+        &self,
+        pass: &Reminders,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<ExpiringSoon, Error> {
+        let partition = expiry_partition(pass.shard);
+        let start = pass.place.as_ref().map(|(bound, customer, currency)| {
+            let mut start = Key::account(customer, *currency).to_item();
+            start.extend([text("wq", &partition), text("wk", bound)]);
+            start
+        });
+        let query = self
+            .query("wq = :shard AND wk <= :until")
+            .index_name(WORK)
+            .expression_attribute_values(":shard", AttributeValue::S(partition))
+            .expression_attribute_values(":until", AttributeValue::S(moment(until)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start);
+        let answer = query.send().await.map_err(Error::from_sdk)?;
+        let place = |item: &Item| {
+            let (customer, currency) = account_of(&Key::of(item)?)?;
+            Ok((Fields(item).text("wk")?.to_owned(), customer, currency))
+        };
+        let found: Vec<_> =
+            answer.items.unwrap_or_default().iter().map(place).collect::<Result<_, Error>>()?;
+        let mut customers: Vec<CustomerId> = found.iter().map(|(_, customer, _)| customer.clone()).collect();
+        customers.sort_unstable();
+        customers.dedup();
+        Ok(ExpiringSoon { customers, place: found.into_iter().last() })
+    }
+
+    /// Notes that these accounts, the next ones of the pass, were looked at. Answers where it is then; `None` when somebody
+    /// else carries it on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn carry_on_reminders(
+        &self,
+        pass: &Reminders,
+        looked_at: &ExpiringSoon,
+    ) -> Result<Option<Reminders>, Error> {
+        let mut next = Reminders { place: looked_at.place.clone(), ..pass.clone() };
+        next.step = next.step.saturating_add(1);
+        if next.place.is_none() {
+            next.shard = next.shard.saturating_add(1);
+            next.done = next.shard >= SHARDS;
+        }
+        let put = self.replace_document(&Key::reminders(), &next, pass)?;
+        Ok(self.write_documents(vec![put]).await?.then_some(next))
+    }
+
+    /// Reminds a customer of all that is due in this pass, in all currencies; tells whether it did: not if there is nothing, and
+    /// not twice.
+    ///
+    /// # Errors
+    /// When the database does not answer or an item cannot be read.
+    pub async fn remind(
+        &self,
+        customer: &CustomerId,
+        settings: &Settings,
+        pass: &Reminders,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        let record = self.customer(customer).await?.unwrap_or_default();
+        let policy = settings.levels(record.profile.as_ref())?.policy();
+        let mut expiring = Vec::new();
+        for account in &record.accounts {
+            let soon = ledger::expiring_soon(account, &policy, (pass.after, pass.today), at);
+            expiring.extend(soon.map_err(|error| Error::Corrupt {
+                item: format!("{customer} {}", account.currency),
+                reason: error.to_string(),
+            })?);
+        }
+        if expiring.is_empty() {
+            return Ok(false);
+        }
+        expiring.sort_by_key(|soon| (soon.expires_at, soon.currency));
+        let reminder = Reminder { at, day: pass.today, expiring };
+        let item = encode_reminder(&Key::reminder(customer, pass.today), &reminder)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = transact(put.condition_expression("attribute_not_exists(pk)"))?;
+        self.write_documents(vec![put]).await
+    }
+
+    /// The most days before an expiry that anybody can have to be reminded; `None` if nobody is.
+    ///
+    /// # Errors
+    /// When the database does not answer or a document cannot be read.
+    pub async fn longest_reminder(&self, settings: &Settings) -> Result<Option<u16>, Error> {
+        let groups = settings.groups()?;
+        let groups = groups.iter().filter_map(|(_, group)| group.policy.remind_days.as_ref()?.longest());
+        Ok(groups.chain(settings.policy.remind_days.longest()).chain(self.own_reminder().await?).max())
+    }
+
+    async fn own_reminder(&self) -> Result<Option<u16>, Error> {
+        let own = self.get(Key::own_reminders()).await?;
+        Ok(own.map(|item| decode_document::<OwnDays>(&item)).transpose()?.map(|own| own.longest))
+    }
+
+    /// What notes, in the transaction that writes a customer's own rules, how early they may have to be reminded.
+    pub(crate) async fn own_reminders(&self, longest: Option<u16>) -> Result<Vec<TransactWriteItem>, Error> {
+        let known = self.own_reminder().await?;
+        let Some(longest) = longest.filter(|longest| known.is_none_or(|known| known < *longest)) else {
+            return Ok(Vec::new());
+        };
+        let (key, next) = (Key::own_reminders(), OwnDays { longest });
+        Ok(vec![match known {
+            Some(known) => self.replace_document(&key, &next, &OwnDays { longest: known })?,
+            None => {
+                let put = Put::builder().table_name(&self.table);
+                let put = put.set_item(Some(encode_document(&key, &next)?));
+                transact(put.condition_expression("attribute_not_exists(pk)"))?
+            }
+        }])
+    }
+}
+
+fn encode_reminder(key: &Key, reminder: &Reminder) -> Result<Item, Error> {
+    let part = |soon: &Expiring| {
+        let minor = soon.amount.minor().map_err(|error| Error::Refused(error.to_string()))?;
+        Ok((soon.currency, minor, soon.expires_at, soon.last_day, soon.days))
+    };
+    let expiring = reminder.expiring.iter().map(part).collect::<Result<_, Error>>()?;
+    let mut item = encode_document(key, &Stored { at: reminder.at, day: reminder.day, expiring })?;
+    item.extend([number("ttl", reminder.at.as_second().saturating_add(KEPT.as_secs()))]);
+    Ok(item)
+}
+
+pub(crate) fn decode_reminder(item: &Item) -> Result<Reminder, Error> {
+    let Stored { at, day, expiring } = decode_document(item)?;
+    let part = |(currency, minor, expires_at, last_day, days)| Expiring {
+        currency,
+        amount: Money::from_minor(minor, currency),
+        expires_at,
+        last_day,
+        days,
+    };
+    Ok(Reminder { at, day, expiring: expiring.into_iter().map(part).collect() })
+}
