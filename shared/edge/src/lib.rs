@@ -26,4 +26,5 @@ pub use start::{
     Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, stream, variable,
 };
 pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView};
+pub use webhook::{Reach, Undelivered, WebhookSecret, WebhookUrl, Webhooks};
 pub use who::{Gate, Who, key_id, new_api_key};
