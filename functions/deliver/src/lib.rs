@@ -145,7 +145,7 @@ where
     }
 
     let mut told = store.told(&event.id).await.map_err(|error| error.to_string())?;
-    addressees.retain(|(name, _)| !told.done.contains(name));
+    addressees.retain(|(name, _)| !told.done.contains_key(name));
     let body = detail.to_string();
     let (event, body) = (&event, &body);
     let attempts = addressees.into_iter().map(|(name, addressee)| async move {
@@ -165,8 +165,8 @@ where
         tracing::warn!(cause, to = name, event = event.id, tries = message.deliveries, "could not be told");
     }
     if !reached.is_empty() {
-        told.done.extend(reached.into_iter().map(|(name, _)| name));
-        store.put_told(&event.id, &told, at).await.map_err(|error| error.to_string())?;
+        told.done.extend(reached.into_iter().map(|(name, _)| (name, at)));
+        store.put_told(&event.id, &told).await.map_err(|error| error.to_string())?;
     }
     Ok(missed.is_empty())
 }

@@ -2,9 +2,9 @@
 //!
 //! What stands in a document is the affair of those who read it; here it has a version, and lines that tell who changed what.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -13,9 +13,6 @@ use crate::{
     documents::{MAX_SETTINGS, MAX_TRIES, decode_document, differences, encode_document},
     items::{Fields, Key, number},
 };
-
-/// How long it is remembered that something was told: longer than a queue keeps what was not.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(20 * 24);
 
 /// A document of the store's beside its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +36,8 @@ pub struct Versioned<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Told {
-    /// Each by a name of the caller's own.
-    pub done: BTreeSet<String>,
+    /// When, each by a name of the caller's own.
+    pub done: BTreeMap<String, Timestamp>,
 }
 
 impl Store {
@@ -123,15 +120,14 @@ impl Store {
         Ok(item.map(|item| decode_document(&item)).transpose()?.unwrap_or_default())
     }
 
-    /// Notes who was told of the event of this id, for some weeks.
+    /// Notes who was told of the event of this id.
     ///
     /// A write outside a transaction, at half its price: if its answer is lost, it is only written again.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn put_told(&self, event: &str, told: &Told, at: Timestamp) -> Result<(), Error> {
-        let mut item = encode_document(&Key::told(event), told)?;
-        item.extend([number("ttl", at.as_second().saturating_add(REMEMBERED.as_secs()))]);
+    pub async fn put_told(&self, event: &str, told: &Told) -> Result<(), Error> {
+        let item = encode_document(&Key::told(event), told)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(Error::from_sdk)
     }

@@ -3,7 +3,7 @@
 //! A reminder is an item of the customer's own, named by its day, so that there is one at most; that it was made is told by the
 //! table's stream. How far a pass is stands in one item, written after each page on condition that nobody else carried it on.
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 use ledger::{Currency, CustomerId, Expiring, Money};
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use crate::{
     Error, Settings, Store,
     documents::{decode_document, encode_document},
-    items::{Fields, Item, Key, SHARDS, WORK, account_of, expiry_partition, moment, number, text},
+    items::{Fields, Item, Key, SHARDS, WORK, account_of, expiry_partition, moment, text},
     transaction::transact,
 };
-
-/// How long a reminder is kept.
-const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// How far the pass of one day is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,9 +228,7 @@ fn encode_reminder(key: &Key, reminder: &Reminder) -> Result<Item, Error> {
         Ok((soon.currency, minor, soon.expires_at, soon.last_day, soon.days))
     };
     let expiring = reminder.expiring.iter().map(part).collect::<Result<_, Error>>()?;
-    let mut item = encode_document(key, &Stored { at: reminder.at, day: reminder.day, expiring })?;
-    item.extend([number("ttl", reminder.at.as_second().saturating_add(KEPT.as_secs()))]);
-    Ok(item)
+    encode_document(key, &Stored { at: reminder.at, day: reminder.day, expiring })
 }
 
 pub(crate) fn decode_reminder(item: &Item) -> Result<Reminder, Error> {
