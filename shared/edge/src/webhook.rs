@@ -44,7 +44,8 @@ pub struct Webhooks {
     timeout: Duration,
 }
 
-/// Why a webhook is not known to have arrived. The sentences are fit for the merchant: nothing of our network is in them.
+/// Why a webhook is not known to have arrived. The sentences are fit for the merchant: nothing of our network is in
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undelivered {
     /// It may not go there, and was not sent.
@@ -59,7 +60,7 @@ pub enum Undelivered {
     /// There was no answer in time. The webhook may have arrived.
     #[error("the endpoint did not answer in time")]
     TimedOut,
-    /// There was no answer at all.
+    /// It could not be sent, or what came was no answer.
     #[error("the webhook could not be delivered: {0}")]
     Failed(&'static str),
 }
@@ -81,8 +82,8 @@ impl Webhooks {
         Self { reach, http, timeout }
     }
 
-    /// Posts this JSON once, signed with every secret in their order: when they rotate, the new one comes first.
-    /// The id, of visible ASCII without a full stop, is the same whenever the same event is sent again; `at` is the moment
+    /// Posts this JSON once, signed with every secret in their order: when they rotate, the new one comes first. The
+    /// id, of visible ASCII without a full stop, is the same whenever the same event is sent again; `at` is the moment
     /// of this attempt.
     ///
     /// # Errors
@@ -185,8 +186,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 #[error("a name leads to an address that is not public")]
 struct NotPublic;
 
-/// Looks names up, and answers none that leads astray. The connection is made to what it answered and to nothing else, so
-/// that a name cannot lead elsewhere a moment later.
+/// Looks names up, and answers none that leads astray. The connection is made to what it answered and to nothing else,
+/// so that a name cannot lead elsewhere a moment later.
 #[derive(Clone, Debug)]
 struct Guarded {
     names: SharedDnsResolver,
@@ -273,7 +274,8 @@ mod tests {
         Some(Heard { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).unwrap() })
     }
 
-    /// An endpoint on this machine, its port, and what it hears. It answers as often as a connection asks, once at least.
+    /// An endpoint on this machine, its port, and what it hears. It answers as often as a connection asks, once at
+    /// least.
     fn endpoint(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (u16, Receiver<Heard>) {
         let listener = TcpListener::bind((LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -24,8 +24,8 @@ pub enum Reach {
     Anywhere,
 }
 
-/// An endpoint's address, in its normal form. `Deserialize` is for what was stored: it checks that it is an address, and
-/// sending checks the rest again.
+/// An endpoint's address, in its normal form. `Deserialize` is for what was stored: it checks that it is an address,
+/// and sending checks the rest again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebhookUrl(Url);
@@ -102,8 +102,8 @@ impl fmt::Display for WebhookUrl {
 }
 
 /// Last labels of names that are not of the public Internet: `localhost` (RFC 6761), `local` and the names of private
-/// networks in its neighbourhood (RFC 6762 and its appendix G), `home.arpa` (RFC 8375); `internal` is also what AWS calls
-/// its machines.
+/// networks in its neighbourhood (RFC 6762 and its appendix G), `home.arpa` (RFC 8375); `internal` is also what AWS
+/// calls its machines.
 const PRIVATE_NAMES: [&str; 9] =
     ["corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localhost", "private"];
 
@@ -124,8 +124,8 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
-/// IPv4 that is not public: what <https://www.iana.org/assignments/iana-ipv4-special-registry> calls not globally reachable,
-/// the retired relays to IPv6, and multicast (<https://www.iana.org/assignments/multicast-addresses>).
+/// IPv4 that is not public: what <https://www.iana.org/assignments/iana-ipv4-special-registry> calls not globally
+/// reachable, the retired relays to IPv6, and multicast (<https://www.iana.org/assignments/multicast-addresses>).
 const NOT_PUBLIC_V4: [Ipv4Net; 15] = [
     v4(0, 0, 0, 0, 8),       // this network
     v4(10, 0, 0, 0, 8),      // private
@@ -148,8 +148,8 @@ const NOT_PUBLIC_V4: [Ipv4Net; 15] = [
 /// machine, links and private networks, multicast, and IPv4 in the forms `::ffff:0:0/96` and `64:ff9b::/96`.
 const PUBLIC_V6: Ipv6Net = v6(0x2000, 0, 3);
 
-/// What of that is not public (<https://www.iana.org/assignments/iana-ipv6-special-registry>): for protocols, Teredo among
-/// them; for documentation, twice; and IPv4 as 6to4.
+/// What of that is not public (<https://www.iana.org/assignments/iana-ipv6-special-registry>): for protocols, Teredo
+/// among them; for documentation, twice; and IPv4 as 6to4.
 const NOT_PUBLIC_V6: [Ipv6Net; 4] =
     [v6(0x2001, 0, 23), v6(0x2001, 0xdb8, 32), v6(0x2002, 0, 16), v6(0x3fff, 0, 20)];
 
