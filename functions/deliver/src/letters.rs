@@ -66,7 +66,7 @@ pub(crate) async fn letter_about(
         return Ok(None);
     };
     let moves_nothing = event.amount().is_some_and(Money::is_zero);
-    if moves_nothing || !(kind.is_for_admins() || mail.customer_events.contains(&kind)) {
+    if moves_nothing || !(kind.is_for_admins() || mail.customer_events.contains(kind)) {
         return Ok(None);
     }
     let profile = store.profile(&event.customer).await.map_err(|error| error.to_string())?;
@@ -104,6 +104,8 @@ fn written(
             Some(mail::Expiring { amount: soon.amount()?, last_day: soon.last_day, days: soon.days })
         })
         .collect();
+    let paid_by = event.topup.as_ref().map(|topup| &topup.payment.method);
+    let method = paid_by.or(entry.and_then(|entry| entry.journal.as_ref()));
     let facts = Facts {
         shop: mail.shop_name(),
         customer: event.customer.as_str(),
@@ -113,7 +115,7 @@ fn written(
         date: zone.day_of(event.at),
         last_day: expires_at.map(|at| zone.last_day_before(at)),
         order: entry.and_then(|entry| entry.order.as_ref()).map(Label::as_str),
-        method: event.topup.as_ref().map(|topup| topup.payment.method.as_str()),
+        method: method.map(Label::as_str),
         expiring: &expiring,
     };
     letter(kind, language, &mail.language, &mail.templates, &facts).map_err(|error| error.to_string())

@@ -64,12 +64,7 @@ enum Addressee<'a> {
 }
 
 /// Delivers these messages, mails by `send`, and answers those that have to come again.
-pub async fn deliver<F, A>(
-    store: &Store,
-    batch: Messages,
-    send: F,
-    webhooks: &Webhooks,
-) -> Vec<Undelivered>
+pub async fn deliver<F, A>(store: &Store, batch: Messages, send: F, webhooks: &Webhooks) -> Vec<Undelivered>
 where
     F: Fn(Mail) -> A,
     A: Future<Output = Result<(), String>>,

@@ -42,8 +42,9 @@ impl Queue {
             .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard());
-        config
-            .set_endpoint_url(variable("AWS_ENDPOINT_URL_SQS").or_else(|_| variable("AWS_ENDPOINT_URL")).ok());
+        config.set_endpoint_url(
+            variable("AWS_ENDPOINT_URL_SQS").or_else(|_| variable("AWS_ENDPOINT_URL")).ok(),
+        );
         Ok(Self { client: Client::from_conf(config.build()), url: variable("SCRIP_DELIVERIES")? })
     }
 

@@ -36,7 +36,8 @@ pub(crate) async fn write(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let Body { name, email, language, group, policy, frozen } = call.document()?;
     let policy = policy.map(|Object(policy)| policy).unwrap_or_default();
-    let email = email.map(|email| email.as_str().parse().map_err(|error| Problem::invalid("email", format!("{error}"))));
+    let email = email
+        .map(|email| email.as_str().parse().map_err(|error| Problem::invalid("email", format!("{error}"))));
     let email: Option<Label> = email.transpose()?;
     let profile = Profile { name, email, language, group, policy, frozen, version: 0 };
 

@@ -76,10 +76,8 @@ pub(crate) async fn write(store: Store, call: Call, reach: Reach) -> Result<Repl
     let new = Endpoint::new(url, events, enabled)?;
 
     let written = edit(&store, &call, |endpoints| {
-        let endpoint = match endpoints.0.get(&id) {
-            Some(known) => Endpoint { url: new.url.clone(), events: new.events.clone(), enabled, ..known.clone() },
-            None => new.clone(),
-        };
+        let known = endpoints.0.get(&id).cloned();
+        let endpoint = known.map_or_else(|| new.clone(), |known| known.rewritten(&new));
         endpoints.with(id.clone(), endpoint)
     })
     .await?;

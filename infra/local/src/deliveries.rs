@@ -90,7 +90,10 @@ impl Deliveries {
         for message in messages {
             let Some(failed) = undelivered.iter().find(|failed| failed.id == message.id) else { continue };
             if message.deliveries >= MAX_DELIVERIES {
-                tracing::error!(message = message.id, "was given up: deployed, it waits in the queue of failures");
+                tracing::error!(
+                    message = message.id,
+                    "was given up: deployed, it waits in the queue of failures"
+                );
                 continue;
             }
             let due = at.checked_add(failed.pause).unwrap_or(Timestamp::MAX);

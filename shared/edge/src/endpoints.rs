@@ -121,6 +121,12 @@ impl Endpoint {
         Ok(Self { url, events, enabled, secret: WebhookSecret::new()?, previous: None })
     }
 
+    /// This one as another says, but for the secrets, which stay.
+    #[must_use]
+    pub fn rewritten(self, Self { url, events, enabled, .. }: &Self) -> Self {
+        Self { url: url.clone(), events: events.clone(), enabled: *enabled, ..self }
+    }
+
     /// This one with another secret; for a day both sign, so that whoever checks can change theirs meanwhile.
     #[must_use]
     pub fn with_secret(self, secret: WebhookSecret, at: Timestamp) -> Self {

@@ -28,7 +28,7 @@ pub struct CustomerId(String);
 pub struct GroupId(String);
 
 /// A customer's language as a tag of BCP 47, such as `en` or `pt-BR`, as far as its form goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Language(String);
 
 /// A client's `Idempotency-Key`: 1 to 255 printable ASCII characters.
@@ -100,6 +100,13 @@ text_id!(
     |text| (1..=MAX_GROUP_ID).contains(&text.len()) && is_id(text),
     "must be 1 to 64 of A-Z a-z 0-9 . _ @ -"
 );
+/// English, for those of whom nothing is known.
+impl Default for Language {
+    fn default() -> Self {
+        Self("en".to_owned())
+    }
+}
+
 text_id!(
     Language,
     |text| {

@@ -64,7 +64,8 @@ impl serde::Serialize for crate::Money {
     }
 }
 
-/// An enum whose variants are the contract's words: `Display`, `FromStr` by one table.
+/// An enum whose variants are the contract's words: `Display` and serde by one table.
+#[macro_export]
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
