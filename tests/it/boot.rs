@@ -10,7 +10,7 @@ use crate::support::lambda::{Function, Told, start_in_vain};
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 
 /// The event of each function, in an order in which each finds what it needs.
-const EVENTS: [(&str, &str); 11] = [
+const EVENTS: [(&str, &str); 12] = [
     ("settings", include_str!("events/settings.json")),
     ("grant", include_str!("events/grant.json")),
     ("redeem", include_str!("events/redeem.json")),
@@ -22,17 +22,20 @@ const EVENTS: [(&str, &str); 11] = [
     ("index-customers", include_str!("events/index-customers.json")),
     ("grant-group", include_str!("events/grant-group.json")),
     ("notify", include_str!("events/notify.json")),
+    ("deliver", include_str!("events/deliver.json")),
 ];
 
 /// What the functions answer that no caller reaches.
 fn told(function: &str) -> Option<Value> {
     match function {
-        "expire-on-schedule" => {
-            Some(json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 1, "interrupted": false}))
-        }
+        "expire-on-schedule" => Some(
+            json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 1, "reminded": 0, "interrupted": false}),
+        ),
         "index-customers" | "grant-group" => Some(json!({"batchItemFailures": []})),
         // There is no bus here: the record comes again.
         "notify" => Some(json!({"batchItemFailures": [{"itemIdentifier": "111000000000000000000002"}]})),
+        // Nobody is to be told.
+        "deliver" => Some(json!({"batchItemFailures": []})),
         _ => None,
     }
 }
@@ -210,7 +213,9 @@ async fn garbage_is_refused_and_the_next_event_answered() {
     let told = function.invoke(event("expire-on-schedule")).await;
     assert_eq!(
         told,
-        Told::Response(json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false}))
+        Told::Response(
+            json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
+        )
     );
     assert!(!function.end().contains("panicked"));
 

@@ -13,7 +13,7 @@ use crate::support::{
     world::{World, check_ledger, each, fresh_key, order},
 };
 
-const NOTHING: Swept = Swept { booked: 0, refiled: 0, topups: 0, dated: 0, interrupted: false };
+const NOTHING: Swept = Swept { booked: 0, refiled: 0, topups: 0, dated: 0, reminded: 0, interrupted: false };
 
 fn booked(accounts: u64) -> Swept {
     Swept { booked: accounts, ..NOTHING }

@@ -20,7 +20,7 @@ const SCHEMA: &str = include_str!("../../docs/events.schema.json");
 /// Every event so far, each held against the schema of its own type.
 async fn told(world: &World) -> Vec<Value> {
     world.catch_up().await;
-    let events = world.events.latest();
+    let events = world.outside.events.latest();
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     for event in &events {
         let kind = event["type"].as_str().unwrap();
@@ -76,6 +76,10 @@ async fn one_of_everything(world: &World) {
     let path = format!("{alice}/lots/USD-1");
     admin.send("PATCH", &path, &[("idempotency-key", "p-1")], moved).await.expect(201, "");
     world.pass(SignedDuration::from_hours(24 * 40));
+    world.expire().await;
+    world.settings(json!({"remind_days": [7]})).await;
+    world.granted("alice", "1.00", json!({"expires_on": "2027-01-20"})).await;
+    world.pass(SignedDuration::from_hours(24 * 12));
     world.expire().await;
 }
 

@@ -74,7 +74,7 @@ async fn run(world: &World, command: &str) -> Value {
     let body = Bytes::from(body.unwrap_or_default());
     if path == "/_local/events" {
         world.catch_up().await;
-        return Value::Array(world.events.latest());
+        return Value::Array(world.outside.events.latest());
     }
     client.expect("somebody calls").send(&method, &path, &headers, body).await.json
 }

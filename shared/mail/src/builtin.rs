@@ -46,9 +46,13 @@ impl Words {
 
     /// The template of this name; nothing if there is none.
     fn section(self, name: &str) -> &'static str {
+        self.sections().find(|(known, _)| *known == name).map_or("", |(_, template)| template)
+    }
+
+    /// Each section's name and template.
+    pub(crate) fn sections(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let sections = self.source.strip_prefix("== ").unwrap_or_default().split("\n== ");
-        let mut sections = sections.filter_map(|section| section.split_once('\n'));
-        sections.find(|(known, _)| *known == name).map_or("", |(_, template)| template)
+        sections.filter_map(|section| section.split_once('\n'))
     }
 }
 

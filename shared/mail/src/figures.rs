@@ -130,117 +130,76 @@ mod tests {
         Money::from_minor(minor, code.parse().unwrap())
     }
 
+    #[track_caller]
+    fn check(tag: &str, money: Money, expected: &str) {
+        let written = Figures::of([tag]).money(money);
+        let plain = |c: char| if matches!(c, '\u{a0}' | '\u{202f}') { ' ' } else { c };
+        assert_eq!(written.chars().map(plain).collect::<String>(), expected, "{tag} {money:?}");
+    }
+
     #[test]
-    fn show() {
-        for tag in [
-            "en",
-            "en-GB",
-            "de",
-            "de-CH",
-            "fr",
-            "es",
-            "es-MX",
-            "ja",
-            "ar",
-            "ar-EG",
-            "hi",
-            "fa",
-            "x",
-            "xx",
-            "en-u-ca-buddhist-nu-thai",
-            "abcd",
-            "sr-Latn",
-            "pt-BR",
-            "zh-Hant-TW",
-            "tlh",
-            "i-klingon",
-            "aa",
-            "he",
-            "en-x-abc",
-            "pt",
-            "it",
-            "nl",
-            "sv",
-            "da",
-            "pl",
-            "cs",
-            "ru",
-            "uk",
-            "tr",
-            "zh",
-            "ko",
-            "th",
-            "vi",
-            "id",
-            "el",
-            "hu",
-            "fi",
-            "ro",
-            "nb",
-            "nn",
-            "no",
-            "sr",
-            "hr",
-            "bg",
-            "et",
-            "lv",
-            "lt",
-            "sl",
-            "sk",
-            "ca",
-            "eu",
-            "gl",
-            "ga",
-            "cy",
-            "is",
-            "mt",
-            "sw",
-            "ms",
-            "fil",
-            "tl",
-            "bn",
-            "ta",
-            "te",
-            "ur",
-            "mr",
-            "gu",
-            "kn",
-            "ml",
-            "pa",
-            "my",
-            "km",
-            "lo",
-            "ka",
-            "hy",
-            "az",
-            "kk",
-            "uz",
-            "mn",
-            "ne",
-            "si",
-            "am",
-            "af",
-            "zu",
-            "yue",
-            "iw",
-            "in",
-            "zh-CN",
-            "zh-HK",
+    fn amounts_have_the_decimals_of_their_currency_and_the_form_of_the_language() {
+        check("en", money(2500, "USD"), "$25.00");
+        check("en", money(2500, "JPY"), "¥2,500");
+        check("en", money(2500, "KWD"), "KWD 2.500");
+        check("de", money(123_456, "EUR"), "1.234,56 €");
+        check("de", money(2500, "JPY"), "2.500 ¥");
+        check("de", money(1, "KWD"), "0,001 KWD");
+        check("fr", money(123_456_789, "EUR"), "1 234 567,89 €");
+        check("fr-CA", money(2500, "CAD"), "25,00 $");
+        check("pt-BR", money(2500, "BRL"), "R$ 25,00");
+        check("ja", money(2500, "JPY"), "￥2,500");
+        check("hi", money(123_456_789, "INR"), "₹12,34,567.89");
+        check("en", money(0, "USD"), "$0.00");
+        check("en", money(i64::MAX, "USD"), "$92,233,720,368,547,758.07");
+    }
+
+    #[test]
+    fn no_amount_is_rounded_to_the_coins_in_use() {
+        check("en", money(1250, "AFN"), "AFN 12.50");
+        check("en", money(12_345, "IQD"), "IQD 12.345");
+        check("en", money(12_345, "CLF"), "CLF 1.2345");
+        for code in [
+            "AFN", "ALL", "HUF", "IDR", "IQD", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "PKR", "RSD", "TWD",
+            "UYW", "YER",
         ] {
-            let f = Figures::of([tag]);
-            let m: Vec<_> = [
-                money(2500, "USD"),
-                money(-123456789, "EUR"),
-                money(2500, "JPY"),
-                money(2500, "KWD"),
-                money(1250, "AFN"),
-                money(12345, "CLF"),
-                money(i64::MIN, "USD"),
-                money(-250, "CHF"),
-            ]
-            .map(|m| f.money(m))
-            .into();
-            println!("{tag} {:?} {} {}", m, f.day(jiff::civil::date(2030, 12, 31)), f.day(Date::MIN));
+            let money = money(-123_456_789, code);
+            let digits: String =
+                Figures::of(["en"]).money(money).chars().filter(char::is_ascii_digit).collect();
+            assert_eq!(digits, "123456789", "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_owed_has_a_minus() {
+        check("en", money(-2500, "USD"), "-$25.00");
+        check("de", money(-2500, "EUR"), "-25,00 €");
+        check("sv", money(-2500, "SEK"), "−25,00 kr");
+        check("de-CH", money(-250, "CHF"), "CHF-2.50");
+        check("en", money(-1, "KWD"), "-KWD 0.001");
+    }
+
+    #[test]
+    fn days_are_spelled() {
+        for (tag, expected) in [
+            ("en", "December 31, 2030"),
+            ("en-GB", "31 December 2030"),
+            ("de", "31. Dezember 2030"),
+            ("fr", "31 décembre 2030"),
+            ("es", "31 de diciembre de 2030"),
+            ("pt-BR", "31 de dezembro de 2030"),
+            ("ja", "2030年12月31日"),
+            ("th-u-ca-buddhist", "31 ธันวาคม ค.ศ. 2030"),
+        ] {
+            assert_eq!(Figures::of([tag]).day(jiff::civil::date(2030, 12, 31)), expected, "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_language_of_which_nothing_is_known_gives_way_to_the_next() {
+        for odd in ["", "x", "xx", "i-klingon", "tlh", "abcd", "de_DE.UTF-8", "🦀"] {
+            assert_eq!(Figures::of([odd, "de"]).money(money(2500, "EUR")), "25,00\u{a0}€", "{odd}");
+            assert_eq!(Figures::of([odd]).money(money(2500, "EUR")), "€25.00", "{odd}");
         }
     }
 }

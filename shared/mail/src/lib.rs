@@ -13,7 +13,7 @@ mod tests;
 use std::{collections::BTreeMap, str::FromStr};
 
 use jiff::civil::Date;
-use ledger::{Currency, Language, Money};
+use ledger::{Currency, Language, Money, Object};
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 
@@ -91,15 +91,31 @@ impl FromStr for Kind {
 /// and `language`, and loop over `expiring`, each with `amount`, `last_day` and `days`. What is absent is none: it is
 /// written as nothing, and `{% if order %}` asks for it. Amounts and days are written as the language does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Object<GivenTemplate>")]
 pub struct Template {
     /// One line, up to [`MAX_SUBJECT`].
     pub subject: String,
     /// Up to [`MAX_BODY`].
     pub text: String,
     /// Up to [`MAX_BODY`]; without it, the text's paragraphs are laid out as the built-in words are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub html: Option<String>,
+}
+
+/// A [`Template`] as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenTemplate {
+    subject: String,
+    text: String,
+    #[serde(default)]
+    html: Option<String>,
+}
+
+impl From<Object<GivenTemplate>> for Template {
+    fn from(Object(GivenTemplate { subject, text, html }): Object<GivenTemplate>) -> Self {
+        Self { subject, text, html }
+    }
 }
 
 /// The merchant's own templates.
@@ -292,16 +308,18 @@ fn own_letter(
 fn own_words(language: &str, template: &Template, values: &Value) -> Result<Letter, Fault> {
     let subject = one_line(&said(&template.subject, Part::Subject, values)?, MAX_SUBJECT);
     let text = tidy(&said(&template.text, Part::Text, values)?);
-    let html = match &template.html {
-        Some(html) => said(html, Part::Html, values)?,
+    let html = template.html.as_ref().map(|html| said(html, Part::Html, values)).transpose()?;
+    let html = match html.filter(|html| !html.trim().is_empty()) {
+        Some(html) => html,
         None => builtin::page(language, &subject, values, [&text, "", ""])?,
     };
     Ok(Letter { subject, text, html })
 }
 
-/// What a part's template says.
+/// What a part's template says, without the control characters that it may have written.
 fn said(source: &str, part: Part, values: &Value) -> Result<String, Fault> {
-    template::render(source, part, values).map_err(|message| (part, message))
+    let said = template::render(source, part, values).map_err(|message| (part, message))?;
+    Ok(said.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect())
 }
 
 fn built_in(kind: Kind, asked: &[&str], facts: &Facts<'_>) -> Result<Letter, Unrenderable> {

@@ -9,8 +9,9 @@ use std::io;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter,
     machinery::{
+        Token,
         ast::{BinOpKind, CallArg, CompareOpKind, Expr, ForLoop, Stmt, UnaryOpKind},
-        parse,
+        parse, tokenize,
     },
     value::ValueKind,
 };
@@ -33,6 +34,8 @@ const BYTES_A_STEP: usize = 16;
 const BYTES_A_CHARACTER: usize = 6;
 /// Depth to which statements and expressions may nest.
 const MAX_DEPTH: usize = 50;
+/// Words and signs that one tag, from `{{` to `}}`, may have.
+const MAX_TOKENS: usize = 128;
 
 /// A part of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +111,7 @@ const LOOP: [(&str, Sort); 7] = [
 /// # Errors
 /// A sentence that says what is wrong, and in which line.
 pub(crate) fn check(source: &str) -> Result<(), String> {
+    check_size(source)?;
     let template = parse(source, "template", Default::default()).map_err(|error| told(&error))?;
     let mut reader = Reader::default();
     let output = reader.statement(&template)?;
@@ -122,6 +126,26 @@ pub(crate) fn check(source: &str) -> Result<(), String> {
     } else {
         Err("could run too long; use fewer loops within loops".to_owned())
     }
+}
+
+/// Whether no tag is long and no branch has many others: how deep the engine's parser goes is bound by nothing else.
+fn check_size(source: &str) -> Result<(), String> {
+    let (mut in_tag, mut others) = (0_usize, 0_usize);
+    for token in tokenize(source, false, Default::default()) {
+        let (token, span) = token.map_err(|error| told(&error))?;
+        match token {
+            Token::VariableStart | Token::BlockStart => in_tag = 0,
+            Token::Ident("elif") => others = others.saturating_add(1),
+            _ => in_tag = in_tag.saturating_add(1),
+        }
+        if in_tag > MAX_TOKENS {
+            return Err(format!("line {}: says too much between two braces", span.start_line));
+        }
+        if others > MAX_DEPTH {
+            return Err(format!("line {}: says elif more than {MAX_DEPTH} times", span.start_line));
+        }
+    }
+    Ok(())
 }
 
 /// What the template says of these values.

@@ -150,6 +150,9 @@ fn command(name: &str, runtime: &str, database: &str) -> Command {
         // Nobody listens there.
         ("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9"),
         ("SCRIP_EVENT_BUS", "scrip"),
+        ("AWS_ENDPOINT_URL_SESV2", "http://127.0.0.1:9"),
+        ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
+        ("SCRIP_DELIVERIES", "http://127.0.0.1:9/deliveries"),
     ]);
     command
 }

@@ -6,14 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use edge::{Event, Gate, Oidc};
+use edge::{Event, Gate, Oidc, Reach, Webhooks};
 use expire_on_schedule::{Swept, expire_on_schedule};
 use grant_group::grant_group;
 use http::{HeaderMap, Request};
 use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
-use local::{Bundle, Database, EventLog, Issuer, Stream, TABLE};
+use local::{Bundle, Database, Issuer, Outside, Stream, TABLE};
 use notify::notify;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -35,8 +35,9 @@ pub struct World {
     published: Arc<Mutex<Published>>,
     /// As each of the functions that follow it reads it.
     streams: tokio::sync::Mutex<[Stream; 3]>,
-    /// What other systems were told.
-    pub events: EventLog,
+    /// What other systems and people were told.
+    pub outside: Outside,
+    webhooks: Webhooks,
     database: Database,
     _issuer: tokio::task::JoinHandle<()>,
 }
@@ -88,7 +89,8 @@ impl World {
             now: Mutex::new(now),
             published,
             streams: tokio::sync::Mutex::new([(); 3].map(|()| database.stream().unwrap())),
-            events: EventLog::new(None).unwrap(),
+            outside: Outside::new(None).unwrap(),
+            webhooks: Webhooks::new(Reach::Anywhere),
             database,
             _issuer: server,
         };
@@ -183,14 +185,23 @@ impl World {
         let store = Store::connect(Connection::local(TABLE, self.database()));
         let mut streams = self.streams.lock().await;
         let [lists, grants, news] = &mut *streams;
-        let tell = |_, batch| notify(batch, |events| self.events.clone().take(events));
+        let tell = |_, batch| notify(batch, |events| self.outside.clone().take(events, self.now()));
+        let Outside { deliveries, mailbox, .. } = &self.outside;
         loop {
             let granted = grants.deliver(&store, self.now(), grant_group).await.unwrap();
             let told = news.deliver(&store, self.now(), tell).await.unwrap();
-            if !(lists.deliver(&store, self.now(), index_customers).await.unwrap() || granted || told) {
+            let listed = lists.deliver(&store, self.now(), index_customers).await.unwrap();
+            let delivered = deliveries.deliver(&store, mailbox, &self.webhooks, self.now()).await;
+            if !(listed || granted || told || delivered) {
                 break;
             }
         }
+    }
+
+    /// The mails so far, the last one last.
+    pub async fn mails(&self) -> Vec<Value> {
+        self.catch_up().await;
+        self.outside.mailbox.latest()
     }
 
     /// Where the database answers, beside the wire.
