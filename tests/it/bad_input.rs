@@ -57,6 +57,8 @@ fn routes(topup_id: &str) -> Vec<(&'static str, String, Value)> {
         ("PUT", "/v1/settings".to_owned(), json!({"sort_order": 9})),
         ("PUT", "/v1/customers/alice".to_owned(), json!({"name": "Alice", "email": "a@example.com"})),
         ("POST", "/v1/api-keys".to_owned(), json!({"role": "store", "name": "till"})),
+        ("PUT", "/v1/settings/mail".to_owned(), json!({"sender": "shop@example.com", "language": "de"})),
+        ("PUT", "/v1/settings/webhooks/erp".to_owned(), json!({"url": "https://example.com/"})),
     ]
 }
 

@@ -87,6 +87,17 @@ fn rows() -> Vec<Row> {
         row("PUT", "/v1/customers/{customer}", json!({"name": "Alice"}), [403, 403, 403, 200]),
         row("POST", "/v1/api-keys", json!({"role": "store"}), [403, 403, 403, 201]),
         row("DELETE", "/v1/api-keys/{id}", json!(null), [403, 403, 403, 204]),
+        row("GET", "/v1/settings/mail", json!(null), [403, 403, 403, 200]),
+        row("PUT", "/v1/settings/mail", json!({}), [403, 403, 403, 200]),
+        row("GET", "/v1/settings/webhooks", json!(null), [403, 403, 403, 200]),
+        row(
+            "PUT",
+            "/v1/settings/webhooks/{id}",
+            json!({"url": "https://example.com/"}),
+            [403, 403, 403, 200],
+        ),
+        row("POST", "/v1/settings/webhooks/{id}/secret", json!({}), [403, 403, 403, 200]),
+        row("DELETE", "/v1/settings/webhooks/{id}", json!(null), [403, 403, 403, 204]),
         // Whatever the template has no route for.
         row("$default", "", json!(null), [404, 404, 404, 404]),
     ]
@@ -120,6 +131,11 @@ impl Row {
             let body = json!({"amount": "5", "category": "paid"});
             let asked = world.admin().post("/v1/groups/vip/grants", &fresh_key(), body).await.expect(202, "");
             path = path.replace("{job}", asked.json["job"]["id"].as_str().unwrap());
+        }
+        if path.contains("/webhooks/{id}") {
+            path = path.replace("{id}", "erp");
+            let body = json!({"url": "https://example.com/"});
+            world.admin().put("/v1/settings/webhooks/erp", body).await.expect(200, "");
         }
         if path.contains("{id}") {
             let made =

@@ -218,6 +218,7 @@ async fn provocations<'a>(world: &'a World, code: &str, customer: &Customer<'a>)
         }
         "lot_not_found" => post(admin, customer.path("/lots/USD-9/void"), json!({"reason": "r"})),
         "api_key_not_found" => call(admin, "DELETE", "/v1/api-keys/key_0", json!(null)),
+        "webhook_not_found" => call(admin, "DELETE", "/v1/settings/webhooks/erp", json!(null)),
         "route_not_found" => post(admin, customer.path("/gifts"), json!({})),
         "conflict" => {
             let busy = Fault::cancelled(&["TransactionConflict", "None"]);

@@ -103,26 +103,26 @@ fn expire_books_in_the_running_service_and_without_one() {
     }
     assert_eq!(
         expire("2099-12-31T23:59:59Z"),
-        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false})
+        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
     );
     assert_eq!(
         expire("2100-01-01T00:00:00Z"),
-        json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false})
+        json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
     );
     assert_eq!(
         expire("2100-01-01T00:00:00Z"),
-        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false})
+        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
     );
     assert_eq!(expired(&running.admin(), "alice"), ["-10.00"]);
     assert!(running.process.interrupt().0.success());
 
     assert_eq!(
         expire("2100-02-01T00:00:00Z"),
-        json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false})
+        json!({"booked": 1, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
     );
     assert_eq!(
         expire("2100-02-01T00:00:00Z"),
-        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "interrupted": false})
+        json!({"booked": 0, "refiled": 0, "dated": 0, "topups": 0, "reminded": 0, "interrupted": false})
     );
     let again = Local::on(&folder);
     assert_eq!(expired(&again.admin(), "alice"), ["-10.00", "-20.00"]);

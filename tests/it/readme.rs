@@ -16,6 +16,7 @@ struct Shown {
 #[tokio::test]
 async fn the_readmes_session_gives_the_answers_that_it_shows() {
     let world = World::start().await;
+    local::keep_mail_settings(&world.store, world.now()).await.unwrap();
     let session = session();
     assert!(session.len() >= 8, "the README shows {} commands", session.len());
     for Shown { command, answer } in session {
@@ -75,6 +76,9 @@ async fn run(world: &World, command: &str) -> Value {
     if path == "/_local/events" {
         world.catch_up().await;
         return Value::Array(world.outside.events.latest());
+    }
+    if path == "/_local/mail" {
+        return Value::Array(world.mails().await);
     }
     client.expect("somebody calls").send(&method, &path, &headers, body).await.json
 }

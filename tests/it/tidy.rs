@@ -368,12 +368,26 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
     let tells =
         json!([{"Sid": "Tell", "Effect": "Allow", "Action": "events:PutEvents", "Resource": "EventBus.Arn"}]);
 
+    // Nor does the one that delivers reach anything but the post, its queue, and the notes of who was told.
+    let delivers = json!([
+        {"Sid": "Read", "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "Ledger.Arn"},
+        {"Sid": "NoteWhoWasTold", "Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "Ledger.Arn", "Condition": {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["TOLD#*"]}, "Null": {"dynamodb:LeadingKeys": "false"}}},
+        {"Sid": "Mail", "Effect": "Allow", "Action": ["ses:SendEmail", "ses:SendRawEmail"],
+            "Resource": "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*"},
+        {"Sid": "Pause", "Effect": "Allow", "Action": "sqs:ChangeMessageVisibility", "Resource": "Deliveries.Arn"},
+    ]);
+
     let mut writers = Vec::new();
     for (name, properties, statements) in functions() {
         assert!(properties.get("Role").is_none(), "{name} has a role of its own");
         assert!(!statements.is_empty(), "{name} may do nothing");
         if name == "Notify" {
             assert_eq!(json!(statements), tells);
+            continue;
+        }
+        if name == "Deliver" {
+            assert_eq!(json!(statements), delivers);
             continue;
         }
         for statement in &statements {
@@ -431,7 +445,8 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
     for policy in
         places(&[("infra/template.yaml".to_owned(), read("infra/template.yaml"))], &["Action:", "Resource:"])
     {
-        assert!(!policy.contains('*'), "{policy}");
+        let of_mail = policy.ends_with("${AWS::AccountId}:identity/*");
+        assert!(!policy.contains('*') || of_mail, "{policy}");
     }
     let yaml = [("infra/template.yaml".to_owned(), read("infra/template.yaml"))];
     nowhere(
@@ -531,6 +546,19 @@ fn what_no_caller_waits_for_fails_into_a_queue_with_an_alarm() {
                     assert_eq!(stream["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{what}");
                     assert_eq!(stream["BisectBatchOnFunctionError"], true, "{what}");
                     assert!(stream["MaximumRetryAttempts"].as_u64().is_some_and(|most| most > 0), "{what}");
+                }
+                "SQS" => {
+                    let what = format!("{name}'s event {event_name}");
+                    let queue = queue_of(event.pointer("/Properties/Queue"), &what);
+                    let (_, properties) = queues.iter().find(|(name, _)| *name == queue).unwrap();
+                    let redrive = &properties["Properties"]["RedrivePolicy"];
+                    dead_letters.insert(queue_of(redrive.get("deadLetterTargetArn"), &what));
+                    assert!(redrive["maxReceiveCount"].as_u64().is_some_and(|most| most > 1), "{what}");
+                    let wait = properties["Properties"]["VisibilityTimeout"].as_u64().unwrap();
+                    assert!(wait >= 6 * function["Timeout"].as_u64().unwrap(), "{what}");
+                    let event = &event["Properties"];
+                    assert_eq!(event["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{what}");
+                    assert!(event["ScalingConfig"]["MaximumConcurrency"].is_u64(), "{what}");
                 }
                 other => panic!("{name} has an event of type {other}, for which there is no check yet"),
             }

@@ -19,10 +19,10 @@ use store::{Notices, Settings, Store};
 
 use event::{Envelope, Event};
 use letters::letter_about;
+use post::Post;
+use queue::Queue;
 
 pub use letters::Mail;
-pub use post::Post;
-pub use queue::Queue;
 
 /// Messages that are handled at the same time: all of a batch.
 const CONCURRENCY: usize = 10;
@@ -166,13 +166,18 @@ where
     Ok(missed.is_empty())
 }
 
-/// [`deliver`] as Lambda calls it: what could not be delivered is left in the queue for its pause.
-pub fn through(
-    post: Post,
-    queue: Queue,
-) -> impl Fn(Store, Messages) -> Pin<Box<dyn Future<Output = Vec<String>>>> {
-    let couriers = Arc::new((post, queue, Webhooks::new(Reach::Public)));
-    move |store, messages| {
+/// The ids of what could not be delivered, once all was tried.
+type Delivering = Pin<Box<dyn Future<Output = Vec<String>>>>;
+
+/// [`deliver`] as Lambda calls it, by SES and to public addresses: what could not be delivered is left in the queue for its
+/// pause, and answered by its id.
+///
+/// # Errors
+/// The name of the variable that is missing.
+pub fn from_environment() -> Result<impl Fn(Store, Messages) -> Delivering, String> {
+    let couriers =
+        Arc::new((Post::from_environment()?, Queue::from_environment()?, Webhooks::new(Reach::Public)));
+    Ok(move |store, messages| -> Delivering {
         let couriers = Arc::clone(&couriers);
         Box::pin(async move {
             let (post, queue, webhooks) = &*couriers;
@@ -180,5 +185,5 @@ pub fn through(
             queue.pause(&undelivered).await;
             undelivered.into_iter().map(|message| message.id).collect()
         })
-    }
+    })
 }

@@ -2,6 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), edge::StartError> {
-    edge::queue(deliver::through(deliver::Post::from_environment()?, deliver::Queue::from_environment()?))
-        .await
+    edge::queue(deliver::from_environment()?).await
 }

@@ -22,7 +22,7 @@ const MAX_TRIES: u32 = 6;
 
 /// Amazon SES.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub(crate) struct Post {
     client: Client,
 }
 
@@ -31,7 +31,7 @@ impl Post {
     ///
     /// # Errors
     /// The name of the variable that is missing.
-    pub fn from_environment() -> Result<Self, String> {
+    pub(crate) fn from_environment() -> Result<Self, String> {
         let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
         let token = variable("AWS_SESSION_TOKEN").ok();
         let timeouts = TimeoutConfig::builder()

@@ -19,7 +19,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// An SQS queue.
 #[derive(Clone, Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     client: Client,
     url: String,
 }
@@ -29,7 +29,7 @@ impl Queue {
     ///
     /// # Errors
     /// The name of the variable that is missing.
-    pub fn from_environment() -> Result<Self, String> {
+    pub(crate) fn from_environment() -> Result<Self, String> {
         let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
         let token = variable("AWS_SESSION_TOKEN").ok();
         let timeouts = TimeoutConfig::builder()

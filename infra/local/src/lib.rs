@@ -24,6 +24,6 @@ pub use events::EventLog;
 pub use issuer::{AUDIENCE, Issuer};
 pub use mailbox::Mailbox;
 pub use outside::Outside;
-pub use serve::{Credentials, Options, Running, run_schedule, serve, serve_database};
+pub use serve::{Credentials, Options, Running, keep_mail_settings, run_schedule, serve, serve_database};
 pub use stream::Stream;
 pub use template::{Template, TemplateRoute};

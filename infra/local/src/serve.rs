@@ -335,7 +335,10 @@ async fn keep_store_key(store: &Store, credentials: &Credentials, at: Timestamp)
 }
 
 /// Lets mails be sent, where nobody has said anything of mails yet.
-async fn keep_mail_settings(store: &Store, at: Timestamp) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keep_mail_settings(store: &Store, at: Timestamp) -> Result<(), Failure> {
     let known = store.notices::<MailSettings>(Notices::Mail).await?;
     if known.version == 0 {
         let actor = Actor { role: Role::System, id: "cargo local".to_owned() };

@@ -6,7 +6,14 @@
 mod address;
 mod secret;
 
-use std::{error::Error, io, iter, net::ToSocketAddrs, time::Duration};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    io, iter,
+    net::ToSocketAddrs,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_smithy_http_client::{
     Connector,
@@ -19,7 +26,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
 };
 use http::{Method, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 
 pub use self::{
@@ -31,6 +38,8 @@ pub use self::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a delivery may take from its beginning to the answer's status.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an endpoint that did not answer in time is left alone: whoever waits for one holds up the others.
+const REST: SignedDuration = SignedDuration::from_secs(30);
 /// The status by which an endpoint says that it wants no more, as the scheme has it.
 const GONE: u16 = 410;
 /// What a delivery calls itself.
@@ -42,6 +51,8 @@ pub struct Webhooks {
     reach: Reach,
     http: Connector,
     timeout: Duration,
+    /// Endpoints that did not answer in time, each with the moment until which it is left alone.
+    resting: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 /// Why a webhook is not known to have arrived. The sentences are fit for the merchant: nothing of our network is in
@@ -79,7 +90,7 @@ impl Webhooks {
             .pool_max_idle_per_host(0)
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_with_resolver(Guarded { names: SharedDnsResolver::new(names), reach });
-        Self { reach, http, timeout }
+        Self { reach, http, timeout, resting: Mutex::default() }
     }
 
     /// Posts this JSON once, signed with every secret in their order: when they rotate, the new one comes first. The
@@ -99,7 +110,11 @@ impl Webhooks {
         // Once more: it may have been saved when more was allowed. And no resolver sees a literal address.
         url.check(self.reach).map_err(Undelivered::Refused)?;
         let request = request(url, secrets, id, at, body)?;
+        if self.is_resting(url, at) {
+            return Err(Undelivered::TimedOut);
+        }
         let answer = tokio::time::timeout(self.timeout, self.http.call(request)).await;
+        self.rest(url, answer.is_err(), at);
         let answer = answer.map_err(|_| Undelivered::TimedOut)?.map_err(|error| {
             tracing::info!(webhook = id, cause = ?error, "a webhook was not delivered");
             undelivered(&error)
@@ -109,6 +124,22 @@ impl Webhooks {
             status if status.is_success() => Ok(()),
             status if status.as_u16() == GONE => Err(Undelivered::Gone),
             status => Err(Undelivered::Answered(status.as_u16())),
+        }
+    }
+}
+
+impl Webhooks {
+    fn is_resting(&self, url: &WebhookUrl, at: Timestamp) -> bool {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.get(url.as_str()).is_some_and(|until| at < *until)
+    }
+
+    fn rest(&self, url: &WebhookUrl, timed_out: bool, at: Timestamp) {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        if timed_out {
+            resting.insert(url.to_string(), at.checked_add(REST).unwrap_or(Timestamp::MAX));
+        } else {
+            resting.remove(url.as_str());
         }
     }
 }

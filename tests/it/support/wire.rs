@@ -99,6 +99,11 @@ impl Wire {
         self.script.lock().unwrap().faults.push_back((operation.to_owned(), fault));
     }
 
+    /// Lets no more faults befall.
+    pub fn heal(&self) {
+        self.script.lock().unwrap().faults.clear();
+    }
+
     /// Whether every fault has befallen something.
     pub fn is_spent(&self) -> bool {
         self.script.lock().unwrap().faults.is_empty()
