@@ -628,7 +628,8 @@ mod tests {
         check(r#"{"topup_approval": {"above": {}}}"#, Err("unknown field `above`"));
         check(r#"{"topup_approval": "never"}"#, Err("manual"));
         check(r#"{"remind_days": []}"#, Ok(()));
-        check(r#"{"remind_days": [30, 30]}"#, Err("reminders are not sent yet"));
+        check(r#"{"remind_days": [30, 7]}"#, Ok(()));
+        check(r#"{"remind_days": [30, 30]}"#, Err("at most 10 different numbers of days"));
         check(r#"{"topup_pending_days": 0}"#, Err("1 to 36500"));
         check(r#"{"usage": null}"#, Err("unknown field"));
         check(r#"{"usage_limit": {"type": "percent", "maximum": 25}}"#, Err("a string"));
