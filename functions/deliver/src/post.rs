@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use aws_sdk_sesv2::{
-    Client, Config,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    Client,
+    config::retry::RetryConfig,
     error::DisplayErrorContext,
     primitives::Blob,
     types::{Destination, EmailContent, RawMessage},
 };
-use edge::variable;
 
 use crate::Mail;
 
@@ -32,23 +30,10 @@ impl Post {
     /// # Errors
     /// The name of the variable that is missing.
     pub(crate) fn from_environment() -> Result<Self, String> {
-        let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        let token = variable("AWS_SESSION_TOKEN").ok();
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let mut config = Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(variable("AWS_REGION")?))
-            .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
-            .timeout_config(timeouts)
-            // It slows down by itself where SES asks for that.
-            .retry_config(RetryConfig::adaptive().with_max_attempts(MAX_TRIES));
-        config.set_endpoint_url(
-            variable("AWS_ENDPOINT_URL_SESV2").or_else(|_| variable("AWS_ENDPOINT_URL")).ok(),
-        );
-        Ok(Self { client: Client::from_conf(config.build()) })
+        // It slows down by itself where SES asks for that.
+        let retries = RetryConfig::adaptive().with_max_attempts(MAX_TRIES);
+        let config = edge::aws("SESV2", ATTEMPT_TIMEOUT, OPERATION_TIMEOUT, retries)?;
+        Ok(Self { client: Client::new(&config) })
     }
 
     /// Hands over one mail.

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sdk_sqs::{
-    Client, Config,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
-    error::DisplayErrorContext,
-};
+use aws_sdk_sqs::{Client, config::retry::RetryConfig, error::DisplayErrorContext};
 use edge::variable;
 use futures::future::join_all;
 
@@ -30,22 +25,8 @@ impl Queue {
     /// # Errors
     /// The name of the variable that is missing.
     pub(crate) fn from_environment() -> Result<Self, String> {
-        let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        let token = variable("AWS_SESSION_TOKEN").ok();
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let mut config = Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(variable("AWS_REGION")?))
-            .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard());
-        config.set_endpoint_url(
-            variable("AWS_ENDPOINT_URL_SQS").or_else(|_| variable("AWS_ENDPOINT_URL")).ok(),
-        );
-        Ok(Self { client: Client::from_conf(config.build()), url: variable("SCRIP_DELIVERIES")? })
+        let config = edge::aws("SQS", ATTEMPT_TIMEOUT, OPERATION_TIMEOUT, RetryConfig::standard())?;
+        Ok(Self { client: Client::new(&config), url: variable("SCRIP_DELIVERIES")? })
     }
 
     /// Keeps these messages away for their pauses. One that this fails for comes after the queue's own pause.

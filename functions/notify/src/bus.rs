@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_sdk_eventbridge::{
-    Client, Config,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
-    types::PutEventsRequestEntry,
-};
+use aws_sdk_eventbridge::{Client, config::retry::RetryConfig, types::PutEventsRequestEntry};
 
 use edge::variable;
 
@@ -35,22 +30,8 @@ impl Bus {
     /// # Errors
     /// The name of the variable that is missing.
     pub fn from_environment() -> Result<Self, String> {
-        let (access, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        let token = variable("AWS_SESSION_TOKEN").ok();
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let mut config = Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(variable("AWS_REGION")?))
-            .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard());
-        config.set_endpoint_url(
-            variable("AWS_ENDPOINT_URL_EVENTBRIDGE").or_else(|_| variable("AWS_ENDPOINT_URL")).ok(),
-        );
-        Ok(Self { client: Client::from_conf(config.build()), name: variable("SCRIP_EVENT_BUS")? })
+        let config = edge::aws("EVENTBRIDGE", ATTEMPT_TIMEOUT, OPERATION_TIMEOUT, RetryConfig::standard())?;
+        Ok(Self { client: Client::new(&config), name: variable("SCRIP_EVENT_BUS")? })
     }
 
     /// Puts these events, and tells of each whether it was taken.

@@ -3,6 +3,7 @@
 //! It turns a request into a [`Call`], asks who is calling, and turns what a function answers into a response. It holds
 //! no rule of money and no word of DynamoDB. HTTP statuses are chosen in `problem.rs` alone.
 
+mod aws;
 mod call;
 mod endpoints;
 mod grants;
@@ -15,6 +16,7 @@ mod views;
 mod webhook;
 mod who;
 
+pub use aws::aws;
 pub use call::{Call, Limit, PageQuery};
 pub use endpoints::{EVENT_TYPES, Endpoint, EndpointId, Endpoints, EventTypes};
 pub use grants::{GrantBody, lot_expiry};
