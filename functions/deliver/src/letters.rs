@@ -86,6 +86,18 @@ pub(crate) async fn letter_about(
     Ok(Some((name, Mail { id, shop: mail.shop_name().to_owned(), from, reply_to, to, at, letter })))
 }
 
+fn positive(amount: Money) -> Money {
+    if amount.is_positive() { amount } else { amount.negated() }
+}
+
+/// All that expires, if it is in one currency.
+fn all_of(expiring: &[mail::Expiring]) -> Option<Money> {
+    let currency = expiring.first()?.amount.currency();
+    let in_one = expiring.iter().all(|soon| soon.amount.currency() == currency);
+    let sum = in_one.then(|| Money::sum(currency, expiring.iter().map(|soon| soon.amount)))?;
+    sum.ok()
+}
+
 fn written(
     settings: &Settings,
     mail: &MailSettings,
@@ -110,7 +122,7 @@ fn written(
         shop: mail.shop_name(),
         customer: event.customer.as_str(),
         name: profile.name.as_ref().map(Label::as_str),
-        amount: event.amount().map(|amount| if amount.is_positive() { amount } else { amount.negated() }),
+        amount: event.amount().map(positive).or_else(|| all_of(&expiring)),
         balance: event.balance(),
         date: zone.day_of(event.at),
         last_day: expires_at.map(|at| zone.last_day_before(at)),

@@ -83,7 +83,8 @@ impl Event {
     fn about(kind: &'static str, customer: &CustomerId, what: &str, at: Timestamp) -> Self {
         Self {
             version: VERSION,
-            id: id(&[customer.as_str(), what, kind]),
+            // The moment tells apart what has the same name in two ledgers.
+            id: id(&[customer.as_str(), what, kind, &at.to_string()]),
             kind,
             at,
             customer: customer.clone(),

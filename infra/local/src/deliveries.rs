@@ -7,6 +7,7 @@ use std::{
 
 use deliver::{Mail, Undelivered, deliver};
 use edge::{Message, Messages, Webhooks};
+use futures::future::join_all;
 use jiff::Timestamp;
 use notify::Event;
 use serde_json::json;
@@ -18,6 +19,8 @@ use crate::Mailbox;
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long one batch may take here.
 const PATIENCE: Duration = Duration::from_secs(50);
+/// Batches that are delivered at the same time, as the template says.
+const CONCURRENCY: usize = 5;
 /// Messages of one batch, as the template says.
 const BATCH: usize = 10;
 /// How often a message is delivered before it is given up, as the template says.
@@ -62,13 +65,17 @@ impl Deliveries {
         true
     }
 
-    /// Delivers what comes, until it is dropped.
+    /// Delivers what comes, until it is dropped: so many batches at a time as the template lets.
     pub async fn follow(self, store: Store, mailbox: Mailbox, webhooks: Webhooks) {
-        loop {
-            if !self.deliver(&store, &mailbox, &webhooks, Timestamp::now()).await {
-                tokio::time::sleep(PAUSE).await;
+        let (deliveries, store, mailbox, webhooks) = (&self, &store, &mailbox, &webhooks);
+        let follow = || async move {
+            loop {
+                if !deliveries.deliver(store, mailbox, webhooks, Timestamp::now()).await {
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
-        }
+        };
+        join_all([(); CONCURRENCY].map(|()| follow())).await;
     }
 
     fn take(&self, at: Timestamp) -> Vec<Message> {

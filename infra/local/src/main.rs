@@ -67,7 +67,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn,dynoxide=error".to_owned());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
     let Command { command, serve } = Command::parse();

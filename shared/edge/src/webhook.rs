@@ -38,8 +38,11 @@ pub use self::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a delivery may take from its beginning to the answer's status.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an endpoint that did not answer in time is left alone: whoever waits for one holds up the others.
-const REST: SignedDuration = SignedDuration::from_secs(30);
+/// How long an endpoint that did not answer in time is left alone, since whoever waits for one holds up the others: less than
+/// the first pause before a webhook is sent again, and twice as long each time …
+const FIRST_REST: SignedDuration = SignedDuration::from_secs(4);
+/// … up to this.
+const MAX_REST: SignedDuration = SignedDuration::from_secs(64);
 /// The status by which an endpoint says that it wants no more, as the scheme has it.
 const GONE: u16 = 410;
 /// What a delivery calls itself.
@@ -51,8 +54,8 @@ pub struct Webhooks {
     reach: Reach,
     http: Connector,
     timeout: Duration,
-    /// Endpoints that did not answer in time, each with the moment until which it is left alone.
-    resting: Mutex<BTreeMap<String, Timestamp>>,
+    /// Endpoints that did not answer in time: until when each is left alone, and for how long that is.
+    resting: Mutex<BTreeMap<String, (Timestamp, SignedDuration)>>,
 }
 
 /// Why a webhook is not known to have arrived. The sentences are fit for the merchant: nothing of our network is in
@@ -71,6 +74,9 @@ pub enum Undelivered {
     /// There was no answer in time. The webhook may have arrived.
     #[error("the endpoint did not answer in time")]
     TimedOut,
+    /// There was none moments ago, and so it was not asked.
+    #[error("the endpoint did not answer in time moments ago, and is left alone for a while")]
+    Resting,
     /// It could not be sent, or what came was no answer.
     #[error("the webhook could not be delivered: {0}")]
     Failed(&'static str),
@@ -111,7 +117,7 @@ impl Webhooks {
         url.check(self.reach).map_err(Undelivered::Refused)?;
         let request = request(url, secrets, id, at, body)?;
         if self.is_resting(url, at) {
-            return Err(Undelivered::TimedOut);
+            return Err(Undelivered::Resting);
         }
         let answer = tokio::time::timeout(self.timeout, self.http.call(request)).await;
         self.rest(url, answer.is_err(), at);
@@ -131,13 +137,15 @@ impl Webhooks {
 impl Webhooks {
     fn is_resting(&self, url: &WebhookUrl, at: Timestamp) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.get(url.as_str()).is_some_and(|until| at < *until)
+        resting.get(url.as_str()).is_some_and(|(until, _)| at < *until)
     }
 
     fn rest(&self, url: &WebhookUrl, timed_out: bool, at: Timestamp) {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         if timed_out {
-            resting.insert(url.to_string(), at.checked_add(REST).unwrap_or(Timestamp::MAX));
+            let before = resting.get(url.as_str()).map(|(_, rest)| rest.saturating_mul(2));
+            let rest = before.unwrap_or(FIRST_REST).min(MAX_REST);
+            resting.insert(url.to_string(), (at.checked_add(rest).unwrap_or(Timestamp::MAX), rest));
         } else {
             resting.remove(url.as_str());
         }

@@ -32,6 +32,11 @@ impl Words {
         asked.find_map(of).unwrap_or(english)
     }
 
+    /// Whether there are any in this language.
+    pub(crate) fn are_in(tag: &str) -> bool {
+        LANGUAGES.iter().any(|words| words.language.eq_ignore_ascii_case(tag))
+    }
+
     /// The letter that they make of these values.
     pub(crate) fn letter(self, kind: Kind, values: &Value) -> Result<Letter, Fault> {
         let text = |source| said(source, Part::Text, values).map(|text| tidy(&text));

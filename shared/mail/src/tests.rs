@@ -12,11 +12,16 @@ fn money(minor: i64, code: &str) -> Money {
     Money::from_minor(minor, code.parse().unwrap())
 }
 
+/// What is known of nothing.
+fn nothing() -> Facts<'static> {
+    Facts { amount: None, ..sparse(Kind::Granted, &[]) }
+}
+
 fn facts(minor: i64, code: &str) -> Facts<'static> {
     Facts {
         amount: Some(money(minor, code)),
         balance: Some(money(minor.saturating_mul(2), code)),
-        ..sparse()
+        ..nothing()
     }
 }
 
@@ -46,7 +51,7 @@ fn every_kind_is_told_in_every_language_whatever_is_known() {
     for words in builtin::LANGUAGES {
         let (language, english) = (language(words.language), language("en"));
         for &kind in Kind::ALL {
-            for facts in [sample(&lots), sparse()] {
+            for facts in [sample(&lots), nothing()] {
                 let letter = letter(kind, Some(&language), &english, &Templates::new(), &facts).unwrap();
                 let what = format!("{kind} {language}: {letter:?}");
                 assert!(!letter.subject.is_empty() && !letter.subject.contains(['{', '\n']), "{what}");
@@ -100,7 +105,7 @@ fn what_expires_soon_is_told_in_german() {
         amount: Some(money(2500, "EUR")),
         balance: Some(money(123_456, "EUR")),
         expiring: &lots,
-        ..sparse()
+        ..nothing()
     };
     let (german, english) = (language("de"), language("en"));
     let letter = letter(Kind::ExpiringSoon, Some(&german), &english, &Templates::new(), &facts).unwrap();
@@ -174,8 +179,10 @@ fn words_are_sought_in_the_customers_language_then_the_shops() {
     check(&["en", "fr", "fr-CH"], Some("fr-CH"), "en", "fr-CH: 25,00 €, 31 décembre 2030");
     check(&["en", "fr"], Some("fr-CH"), "en", "fr: 25,00 €, 31 décembre 2030");
     check(&["en", "fr"], Some("FR-ch"), "en", "fr: 25,00 €, 31 décembre 2030");
-    check(&["en", "fr"], Some("de"), "en", "en: €25.00, December 31, 2030");
-    check(&["en", "fr"], Some("de"), "en-GB", "en: €25.00, 31 December 2030");
+    // Their own language comes before the shop's own words in another.
+    check(&["en", "fr"], Some("de"), "en", "am 31. Dezember 2030 haben Sie 25,00 € Guthaben erhalten.");
+    check(&["en", "fr"], Some("nl"), "en", "en: €25.00, December 31, 2030");
+    check(&["en", "fr"], Some("nl"), "en-GB", "en: €25.00, 31 December 2030");
     check(&["en", "fr"], None, "fr", "fr: 25,00 €, 31 décembre 2030");
     // No words of the merchant's: the built-in ones.
     check(&["ja"], Some("de-AT"), "en", "am 31. Dezember 2030 haben Sie € 25,00 Guthaben erhalten.");
@@ -188,7 +195,7 @@ fn words_are_sought_in_the_customers_language_then_the_shops() {
 
 #[test]
 fn html_escapes_what_it_is_told() {
-    let facts = Facts { name: Some("<b>"), shop: "A & \"B\"", ..sparse() };
+    let facts = Facts { name: Some("<b>"), shop: "A & \"B\"", ..nothing() };
     let letter = in_english(&Templates::new(), &facts);
     assert!(letter.html.contains("Hello &lt;b&gt;,</p>"), "{}", letter.html);
     assert!(letter.html.contains("A &amp; &quot;B&quot;</p>"), "{}", letter.html);
@@ -213,7 +220,7 @@ fn no_fact_makes_another_line_of_a_subject() {
     let facts = Facts {
         shop: "Shop\r\nBcc: eve@example.com\u{2028}x\0y\u{85}z",
         order: Some("1\n\n2\tA"),
-        ..sparse()
+        ..nothing()
     };
     let letter = in_english(&own("{{ shop }}  {{ order }}", "{{ order }}", None), &facts);
     assert_eq!(letter.subject, "Shop Bcc: eve@example.com x y z 1 2 A");
@@ -244,7 +251,7 @@ fn templates_that_could_fail_later_are_refused_with_the_reason() {
         assert!(refused.starts_with("the text of credit.granted in \"en\": "), "{refused}");
         assert!(refused.contains(expected), "{refused}");
         // What was saved without a check is refused in the same words, and does no harm.
-        let told = letter(Kind::Granted, None, &language("en"), &own("S", text, None), &sparse());
+        let told = letter(Kind::Granted, None, &language("en"), &own("S", text, None), &nothing());
         let renders = text.len() > MAX_BODY || expected.starts_with("says nothing");
         assert!(renders || told.is_err_and(|told| told.to_string() == refused), "{refused}");
     }
@@ -304,7 +311,7 @@ fn templates_that_could_fail_later_are_refused_with_the_reason() {
     );
     check(&"{{ shop }}".repeat(86), "could grow to more than 64 KiB");
     check(&"x".repeat(MAX_BODY + 1), "is larger than 16 KiB");
-    check("{% if order %}x{% endif %}", "says nothing of an event of which only shop");
+    check("{% if order %}x{% endif %}", "says nothing where `name`, `order`");
     check(" \n", "says nothing");
 }
 
@@ -346,7 +353,7 @@ fn what_templates_may_do_does_what_it_says() {
             last_day: DAY,
             days,
         });
-        let facts = Facts { expiring: &lots, order: Some("17"), ..sparse() };
+        let facts = Facts { expiring: &lots, order: Some("17"), ..nothing() };
         assert_eq!(in_english(&templates, &facts).text.trim_end(), expected, "{text}");
     }
     check("{{ order }}{{ method }}.", "17.");
