@@ -19,6 +19,7 @@ mod support {
 
 mod attacked;
 mod attacked_again;
+mod attacked_thrice;
 mod bad_input;
 mod boot;
 mod calling;

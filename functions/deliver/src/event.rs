@@ -56,8 +56,7 @@ pub(crate) struct Payment {
 pub(crate) struct Expiring {
     currency: Currency,
     amount: SignedAmount,
-    pub(crate) last_day: Date,
-    pub(crate) days: u16,
+    last_day: Date,
 }
 
 impl Event {
@@ -86,8 +85,9 @@ impl Event {
 }
 
 impl Expiring {
-    /// What expires.
-    pub(crate) fn amount(&self) -> Option<Money> {
-        self.amount.of(self.currency).ok()
+    /// As it is to be said on this day; `None` once it is over.
+    pub(crate) fn on(&self, today: Date) -> Option<mail::Expiring> {
+        let days = u16::try_from(today.until(self.last_day).ok()?.get_days()).ok()?;
+        Some(mail::Expiring { amount: self.amount.of(self.currency).ok()?, last_day: self.last_day, days })
     }
 }

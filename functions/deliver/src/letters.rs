@@ -80,7 +80,13 @@ pub(crate) async fn letter_about(
     if to.is_empty() {
         return Ok(None);
     }
-    let letter = written(settings, mail, event, &profile, kind, language)?;
+    let today = settings.policy.time_zone.day_of(at);
+    let expiring: Vec<mail::Expiring> = event.expiring.iter().filter_map(|soon| soon.on(today)).collect();
+    if expiring.is_empty() && !event.expiring.is_empty() {
+        // It was held up until it is over.
+        return Ok(None);
+    }
+    let letter = written(settings, mail, event, &profile, kind, language, &expiring)?;
     let id = format!("{}.{name}@{}", event.id, from.domain());
     let reply_to = mail.reply_to.clone();
     Ok(Some((name, Mail { id, shop: mail.shop_name().to_owned(), from, reply_to, to, at, letter })))
@@ -105,30 +111,24 @@ fn written(
     profile: &Profile,
     kind: Kind,
     language: Option<&Language>,
+    expiring: &[mail::Expiring],
 ) -> Result<Letter, String> {
     let zone = &settings.policy.time_zone;
     let entry = event.entry.as_ref();
     let expires_at = entry.and_then(|entry| entry.expires_at);
-    let expiring: Vec<mail::Expiring> = event
-        .expiring
-        .iter()
-        .filter_map(|soon| {
-            Some(mail::Expiring { amount: soon.amount()?, last_day: soon.last_day, days: soon.days })
-        })
-        .collect();
     let paid_by = event.topup.as_ref().map(|topup| &topup.payment.method);
     let method = paid_by.or(entry.and_then(|entry| entry.journal.as_ref()));
     let facts = Facts {
         shop: mail.shop_name(),
         customer: event.customer.as_str(),
         name: profile.name.as_ref().map(Label::as_str),
-        amount: event.amount().map(positive).or_else(|| all_of(&expiring)),
+        amount: event.amount().map(positive).or_else(|| all_of(expiring)),
         balance: event.balance(),
         date: zone.day_of(event.at),
         last_day: expires_at.map(|at| zone.last_day_before(at)),
         order: entry.and_then(|entry| entry.order.as_ref()).map(Label::as_str),
         method: method.map(Label::as_str),
-        expiring: &expiring,
+        expiring,
     };
     letter(kind, language, &mail.language, &mail.templates, &facts).map_err(|error| error.to_string())
 }

@@ -1,8 +1,8 @@
 //! Delivers what the event bus tells: mails to customers and admins, webhooks to other systems.
 //!
-//! It is one more subscriber of the bus, behind a queue: what cannot be delivered comes again, later each time, and holds up
-//! neither the ledger nor anybody else. Who was told of an event is noted, so that a message that comes again reaches only those
-//! whom it did not reach.
+//! It is two more subscribers of the bus, each behind a queue of its own: what cannot be delivered comes again, later each time, and
+//! holds up neither the ledger nor anybody else, and an endpoint that hangs holds up no mail. Whom an event is told to is claimed
+//! before and noted after, so that a message that comes again, or twice at once, reaches only those whom it did not reach.
 
 mod event;
 mod letters;
@@ -11,11 +11,12 @@ mod queue;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use edge::{Endpoint, Endpoints, Message, Messages, Reach, Webhooks};
+use edge::{Endpoints, Message, Messages, Reach, Webhooks};
 use futures::{StreamExt, future::join_all, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mail::MailSettings;
-use store::{Notices, Settings, Store};
+use serde_json::Value;
+use store::{Notices, Store, Telling};
 
 use event::{Envelope, Event};
 use letters::letter_about;
@@ -26,17 +27,18 @@ pub use letters::Mail;
 
 /// Messages that are handled at the same time: all of a batch.
 const CONCURRENCY: usize = 10;
-
+/// How long a claim holds: longer than a function works on one batch.
+const CLAIM: SignedDuration = SignedDuration::from_secs(90);
 /// How long a message that could not be delivered waits, by how often it was tried; as Standard Webhooks suggests, as far as a
-/// queue can wait: 12 hours at most.
+/// queue can keep a message away: 12 hours from its delivery, of which some have passed.
 const PAUSES: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_secs(5 * 60),
     Duration::from_secs(30 * 60),
     Duration::from_secs(2 * 60 * 60),
     Duration::from_secs(5 * 60 * 60),
-    Duration::from_secs(10 * 60 * 60),
-    Duration::from_secs(12 * 60 * 60),
+    Duration::from_secs(8 * 60 * 60),
+    Duration::from_secs(11 * 60 * 60),
 ];
 
 /// A message that could not be delivered to everybody.
@@ -50,41 +52,74 @@ pub struct Undelivered {
     pub pause: Duration,
 }
 
-/// What is read once for all messages of a batch.
-struct Notified {
-    settings: Settings,
-    mail: MailSettings,
-    endpoints: Endpoints,
-}
-
-/// Somebody who has to be told of an event.
-enum Addressee<'a> {
-    Mail(Mail),
-    Webhook(&'a Endpoint),
-}
-
-/// Delivers these messages, mails by `send`, and answers those that have to come again.
-pub async fn deliver<F, A>(store: &Store, batch: Messages, send: F, webhooks: &Webhooks) -> Vec<Undelivered>
+/// Mails to those who are to be written to about these messages' events, by `send`; answers the messages that have to come again.
+pub async fn deliver_mails<F, A>(store: &Store, batch: Messages, send: F) -> Vec<Undelivered>
 where
     F: Fn(Mail) -> A,
     A: Future<Output = Result<(), String>>,
 {
-    let Messages { messages, at, time_left } = batch;
-    let notified = match notified(store).await {
-        Ok(notified) => notified,
-        Err(error) => {
-            tracing::error!(%error, "who is told of what could not be read");
-            return messages.into_iter().map(again).collect();
-        }
+    let (at, send) = (batch.at, &send);
+    let read = tokio::try_join!(store.settings(), store.notices::<MailSettings>(Notices::Mail));
+    let (settings, mail) = match read {
+        Ok((settings, mail)) => (settings, mail.document),
+        Err(error) => return all_again(batch, &error),
     };
-    let (notified, send) = (&notified, &send);
+    let (settings, mail) = (&settings, &mail);
+    each(batch, |event, _| async move {
+        match letter_about(store, settings, mail, &event, at).await? {
+            Some((who, mail)) => tell(store, &event.id, who, at, send(mail)).await,
+            None => Ok(true),
+        }
+    })
+    .await
+}
+
+/// Sends these messages' events to the endpoints that want them; answers the messages that have to come again.
+pub async fn deliver_webhooks(store: &Store, batch: Messages, webhooks: &Webhooks) -> Vec<Undelivered> {
+    let at = batch.at;
+    let endpoints = match store.notices::<Endpoints>(Notices::Webhooks).await {
+        Ok(endpoints) => endpoints.document,
+        Err(error) => return all_again(batch, &error),
+    };
+    let endpoints = &endpoints;
+    each(batch, |event, detail| async move {
+        let body = detail.to_string();
+        let (event, body) = (&event, &body);
+        let tellings = endpoints.of_event(&event.kind).map(|(id, endpoint)| async move {
+            let secrets = endpoint.secrets(at);
+            let sent = async {
+                let sent = webhooks.send(&endpoint.url, &secrets, &event.id, at, body).await;
+                sent.map_err(|error| error.to_string())
+            };
+            tell(store, &event.id, &format!("webhook {id}"), at, sent).await
+        });
+        let told = join_all(tellings).await.into_iter().collect::<Result<Vec<bool>, String>>()?;
+        Ok(told.iter().all(|told| *told))
+    })
+    .await
+}
+
+/// Handles each message by what `handle` makes of its event, at the same time, as long as there is time; answers those that have
+/// to come again, which are those that `handle` did not call done.
+async fn each<F, A>(batch: Messages, handle: F) -> Vec<Undelivered>
+where
+    F: Fn(Event, Value) -> A,
+    A: Future<Output = Result<bool, String>>,
+{
+    let Messages { messages, time_left, .. } = batch;
+    let handle = &handle;
     stream::iter(messages)
         .map(|message| async move {
-            let told = Box::pin(tell(store, notified, &message, send, webhooks, at));
-            let done = match tokio::time::timeout(time_left, told).await {
+            let handled = async {
+                let read = serde_json::from_str(&message.body);
+                let Envelope { detail } = read.map_err(|error| error.to_string())?;
+                handle(Event::read(&detail)?, detail).await
+            };
+            let done = match tokio::time::timeout(time_left, Box::pin(handled)).await {
                 Ok(Ok(done)) => done,
                 Ok(Err(cause)) => {
-                    tracing::error!(cause, message = message.id, "could not be delivered");
+                    let tries = message.deliveries;
+                    tracing::error!(cause, message = message.id, tries, "could not be delivered");
                     false
                 }
                 Err(_) => false,
@@ -97,6 +132,35 @@ where
         .await
 }
 
+/// Tells somebody of an event unless they were told; whether they are told now.
+async fn tell(
+    store: &Store,
+    event: &str,
+    who: &str,
+    at: Timestamp,
+    sent: impl Future<Output = Result<(), String>>,
+) -> Result<bool, String> {
+    let until = at.checked_add(CLAIM).unwrap_or(Timestamp::MAX);
+    let claimed = store.claim_telling(event, who, (at, until)).await;
+    match claimed.map_err(|error| error.to_string())? {
+        Telling::Done => return Ok(true),
+        Telling::Theirs => return Ok(false),
+        Telling::Ours => {}
+    }
+    let sent = sent.await;
+    if let Err(cause) = &sent {
+        tracing::warn!(cause, who, event, "could not be told");
+    }
+    let told = sent.is_ok().then_some(at);
+    store.end_telling(event, who, told).await.map_err(|error| error.to_string())?;
+    Ok(told.is_some())
+}
+
+fn all_again(batch: Messages, error: &store::Error) -> Vec<Undelivered> {
+    tracing::error!(%error, "who is told of what could not be read");
+    batch.messages.into_iter().map(again).collect()
+}
+
 fn again(message: Message) -> Undelivered {
     let Message { id, receipt, deliveries, .. } = message;
     let tried = usize::try_from(deliveries.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -104,84 +168,44 @@ fn again(message: Message) -> Undelivered {
     Undelivered { id, receipt, pause }
 }
 
-async fn notified(store: &Store) -> Result<Notified, store::Error> {
-    let (settings, mail, endpoints) = tokio::try_join!(
-        store.settings(),
-        store.notices::<MailSettings>(Notices::Mail),
-        store.notices::<Endpoints>(Notices::Webhooks),
-    )?;
-    Ok(Notified { settings, mail: mail.document, endpoints: endpoints.document })
+/// What one function delivers.
+enum Courier {
+    Post(Post),
+    Webhooks(Webhooks),
 }
 
-/// Tells everybody who was not told of this message's event yet; whether all were reached.
-async fn tell<F, A>(
-    store: &Store,
-    notified: &Notified,
-    message: &Message,
-    send: &F,
-    webhooks: &Webhooks,
-    at: Timestamp,
-) -> Result<bool, String>
-where
-    F: Fn(Mail) -> A,
-    A: Future<Output = Result<(), String>>,
-{
-    let Envelope { detail } = serde_json::from_str(&message.body).map_err(|error| error.to_string())?;
-    let event = Event::read(&detail)?;
-    let mut addressees = Vec::new();
-    if let Some((name, mail)) = letter_about(store, &notified.settings, &notified.mail, &event, at).await? {
-        addressees.push((name.to_owned(), Addressee::Mail(mail)));
-    }
-    let endpoints = notified.endpoints.of_event(&event.kind);
-    addressees
-        .extend(endpoints.map(|(id, endpoint)| (format!("webhook {id}"), Addressee::Webhook(endpoint))));
-    if addressees.is_empty() {
-        return Ok(true);
+impl Courier {
+    fn from_environment() -> Result<Self, String> {
+        match edge::variable("SCRIP_DELIVERS")?.as_str() {
+            "mails" => Ok(Self::Post(Post::from_environment()?)),
+            "webhooks" => Ok(Self::Webhooks(Webhooks::new(Reach::Public))),
+            other => Err(format!("SCRIP_DELIVERS must be \"mails\" or \"webhooks\", and is {other:?}")),
+        }
     }
 
-    let mut told = store.told(&event.id).await.map_err(|error| error.to_string())?;
-    addressees.retain(|(name, _)| !told.done.contains_key(name));
-    let body = detail.to_string();
-    let (event, body) = (&event, &body);
-    let attempts = addressees.into_iter().map(|(name, addressee)| async move {
-        let sent = match addressee {
-            Addressee::Mail(mail) => send(mail).await,
-            Addressee::Webhook(endpoint) => {
-                let sent = webhooks.send(&endpoint.url, &endpoint.secrets(at), &event.id, at, body).await;
-                sent.map_err(|error| error.to_string())
-            }
-        };
-        (name, sent)
-    });
-    let (reached, missed): (Vec<_>, Vec<_>) =
-        join_all(attempts).await.into_iter().partition(|(_, sent)| sent.is_ok());
-    for (name, sent) in &missed {
-        let cause = sent.as_ref().err();
-        tracing::warn!(cause, to = name, event = event.id, tries = message.deliveries, "could not be told");
+    async fn deliver(&self, store: &Store, messages: Messages) -> Vec<Undelivered> {
+        match self {
+            Self::Post(post) => deliver_mails(store, messages, |mail| post.send(mail)).await,
+            Self::Webhooks(webhooks) => deliver_webhooks(store, messages, webhooks).await,
+        }
     }
-    if !reached.is_empty() {
-        told.done.extend(reached.into_iter().map(|(name, _)| (name, at)));
-        store.put_told(&event.id, &told).await.map_err(|error| error.to_string())?;
-    }
-    Ok(missed.is_empty())
 }
 
 /// The ids of what could not be delivered, once all was tried.
 type Delivering = Pin<Box<dyn Future<Output = Vec<String>>>>;
 
-/// [`deliver`] as Lambda calls it, by SES and to public addresses: what could not be delivered is left in the queue for its
-/// pause, and answered by its id.
+/// [`deliver_mails`] by SES or [`deliver_webhooks`] to public addresses, as Lambda calls the function: what could not be delivered
+/// is left in the queue for its pause, and answered by its id.
 ///
 /// # Errors
 /// The name of the variable that is missing.
 pub fn from_environment() -> Result<impl Fn(Store, Messages) -> Delivering, String> {
-    let couriers =
-        Arc::new((Post::from_environment()?, Queue::from_environment()?, Webhooks::new(Reach::Public)));
+    let parts = Arc::new((Courier::from_environment()?, Queue::from_environment()?));
     Ok(move |store, messages| -> Delivering {
-        let couriers = Arc::clone(&couriers);
+        let parts = Arc::clone(&parts);
         Box::pin(async move {
-            let (post, queue, webhooks) = &*couriers;
-            let undelivered = deliver(&store, messages, |mail| post.send(mail), webhooks).await;
+            let (courier, queue) = &*parts;
+            let undelivered = courier.deliver(&store, messages).await;
             queue.pause(&undelivered).await;
             undelivered.into_iter().map(|message| message.id).collect()
         })

@@ -1,24 +1,22 @@
-//! Reminds customers of credit that expires soon: once for each of the store's days, from its morning on.
+//! Reminds customers of credit that expires soon: by one pass for each of the store's days, from its morning on.
 
 use futures::{StreamExt, stream};
-use jiff::{SignedDuration, Span, Timestamp, civil::Date};
+use jiff::{Span, Timestamp, civil::Date};
 use store::{Error, Reminders, Settings, Store};
 
 use crate::{BATCH, CONCURRENCY, Swept, failed};
 
 /// The hour of the store's day from which on its reminders are made: nobody is to be woken by one.
-const MORNING: SignedDuration = SignedDuration::from_hours(8);
-/// Days that were missed, and are made up. What is older is left alone, as when reminders were switched off meanwhile.
-const MADE_UP: i64 = 7;
+const MORNING: i8 = 8;
 
-/// Goes through the pass of today, and before that through one that was stopped.
+/// Goes through the pass of today, if it is not done.
 pub(crate) async fn remind(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
-    if let Err(error) = pass_after_pass(store, at, swept, failures).await {
+    if let Err(error) = pass_of_today(store, at, swept, failures).await {
         failed(error, "reminders could not be made yet", failures);
     }
 }
 
-async fn pass_after_pass(
+async fn pass_of_today(
     store: &Store,
     at: Timestamp,
     swept: &mut Swept,
@@ -28,33 +26,21 @@ async fn pass_after_pass(
     let Some(longest) = store.longest_reminder(&settings).await? else {
         return Ok(());
     };
-    let today = settings.policy.time_zone.day_of(at.checked_sub(MORNING).unwrap_or(at));
-    let mut next = pass_of(store, store.reminders().await?, today).await?;
-    while let Some(pass) = next {
-        let after = go_through(store, &settings, longest, pass, at, swept, failures).await?;
-        next = match after {
-            // One of an earlier day was finished first.
-            Some(pass) => pass_of(store, Some(pass), today).await?,
-            None => None,
-        };
-    }
-    Ok(())
-}
-
-/// The pass that has to be gone through, begun if it was not; `None` once it was, and when somebody else begins it.
-async fn pass_of(store: &Store, last: Option<Reminders>, today: Date) -> Result<Option<Reminders>, Error> {
-    let oldest = today.checked_sub(Span::new().days(MADE_UP)).unwrap_or(today);
-    let after = match &last {
-        Some(last) if !last.done && last.today >= oldest => return Ok(Some(last.clone())),
-        Some(last) if last.done && last.today >= today => return Ok(None),
-        Some(last) if !last.done => last.after.max(oldest),
-        Some(last) => last.today.max(oldest),
-        None => today.yesterday().unwrap_or(today),
+    let today = settings.policy.time_zone.day_from(MORNING, at);
+    let last = store.reminders().await?;
+    let pass = match last {
+        Some(last) if last.today == today && last.done => None,
+        Some(last) if last.today == today => Some(last),
+        // One of another day that was stopped is begun anew: what it said is not said again.
+        last => store.begin_reminders(last.as_ref(), today).await?,
     };
-    store.begin_reminders(last.as_ref(), after, today).await
+    match pass {
+        Some(pass) => go_through(store, &settings, longest, pass, at, swept, failures).await,
+        None => Ok(()),
+    }
 }
 
-/// Reminds everybody of this pass, page by page; answers it once it is done, `None` when somebody else carries it on.
+/// Reminds everybody of this pass, page by page, until it is done or somebody else carries it on.
 async fn go_through(
     store: &Store,
     settings: &Settings,
@@ -63,14 +49,14 @@ async fn go_through(
     at: Timestamp,
     swept: &mut Swept,
     failures: &mut Vec<Error>,
-) -> Result<Option<Reminders>, Error> {
+) -> Result<(), Error> {
     let last_day = pass.today.checked_add(Span::new().days(i64::from(longest))).unwrap_or(Date::MAX);
     let until = settings.policy.time_zone.end_of(last_day).unwrap_or(Timestamp::MAX);
     while !pass.done {
         let page = store.expiring_soon(&pass, until, BATCH).await?;
-        let (of, customers) = (&pass, page.customers.clone());
-        let mut reminded = stream::iter(customers)
-            .map(|customer| async move { store.remind(&customer, settings, of, at).await })
+        let today = pass.today;
+        let mut reminded = stream::iter(page.customers.clone())
+            .map(|customer| async move { store.remind(&customer, settings, today, at).await })
             .buffer_unordered(CONCURRENCY);
         while let Some(outcome) = reminded.next().await {
             match outcome {
@@ -83,11 +69,10 @@ async fn go_through(
                 Err(error) => return Err(error),
             }
         }
-        drop(reminded);
         match store.carry_on_reminders(&pass, &page).await? {
             Some(next) => pass = next,
-            None => return Ok(None),
+            None => return Ok(()),
         }
     }
-    Ok(Some(pass))
+    Ok(())
 }

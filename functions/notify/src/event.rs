@@ -2,7 +2,7 @@
 
 use edge::{AccountView, EntryView, Problem, TopupView};
 use jiff::Timestamp;
-use ledger::{Currency, CustomerId, Entry, EntryType, Hash, Role, Topup, TopupStatus};
+use ledger::{Currency, CustomerId, Entry, EntryType, Expiring, Hash, Role, Topup, TopupStatus};
 use serde::Serialize;
 use serde_json::Value;
 use store::{News, Reminder};
@@ -76,7 +76,8 @@ impl Event {
 
     fn of_reminder(customer: CustomerId, reminder: &Reminder) -> Result<Self, Problem> {
         let told = Self::about("credit.expiring_soon", &customer, &reminder.day.to_string(), reminder.at);
-        Ok(Self { expiring: Some(json(&reminder.expiring)?), ..told })
+        let expiring: Vec<&Expiring> = reminder.expiring.iter().map(|due| &due.soon).collect();
+        Ok(Self { expiring: Some(json(&expiring)?), ..told })
     }
 
     /// What every event says: its kind, and what of the customer's it is about.

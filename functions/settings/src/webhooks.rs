@@ -93,7 +93,7 @@ pub(crate) async fn renew_secret(store: Store, call: Call) -> Result<Reply, Prob
 
     let written = edit(&store, &call, |endpoints| {
         let known = endpoints.0.get(&id).cloned().ok_or_else(Problem::webhook_not_found)?;
-        endpoints.with(id.clone(), known.with_secret(secret.clone(), call.at))
+        endpoints.with(id.clone(), known.with_secret(secret.clone(), call.at)?)
     })
     .await?;
 

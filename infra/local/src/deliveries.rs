@@ -1,11 +1,11 @@
-//! What the deployed stack has a queue for: messages of the event bus, each delivered until it is, later each time.
+//! What the deployed stack has queues for: messages of the event bus, each delivered until it is, later each time.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use deliver::{Mail, Undelivered, deliver};
+use deliver::{Mail, Undelivered, deliver_mails, deliver_webhooks};
 use edge::{Message, Messages, Webhooks};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -26,9 +26,21 @@ const BATCH: usize = 10;
 /// How often a message is delivered before it is given up, as the template says.
 const MAX_DELIVERIES: u32 = 10;
 
+/// Whom a queue's messages are for.
+#[derive(Clone)]
+pub enum Addressees {
+    /// People, by mail.
+    People(Mailbox),
+    /// Other systems, by webhook.
+    Systems(Arc<Webhooks>),
+}
+
 /// A queue in memory. What is in it when the process ends comes again with the table's stream, from its beginning.
-#[derive(Clone, Default)]
-pub struct Deliveries(Arc<Mutex<Vec<Waiting>>>);
+#[derive(Clone)]
+pub struct Deliveries {
+    queue: Arc<Mutex<Vec<Waiting>>>,
+    addressees: Addressees,
+}
 
 struct Waiting {
     due: Timestamp,
@@ -36,6 +48,11 @@ struct Waiting {
 }
 
 impl Deliveries {
+    /// An empty queue.
+    pub fn new(addressees: Addressees) -> Self {
+        Self { queue: Arc::default(), addressees }
+    }
+
     /// Takes in what the bus tells.
     pub fn put(&self, events: &[Event], at: Timestamp) {
         let waiting = events.iter().map(|event| {
@@ -43,34 +60,33 @@ impl Deliveries {
             let message = Message { id: event.id.clone(), receipt: event.id.clone(), deliveries: 0, body };
             Waiting { due: at, message }
         });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(waiting);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).extend(waiting);
     }
 
     /// Delivers one batch of what is due, and tells whether there was one.
-    pub async fn deliver(
-        &self,
-        store: &Store,
-        mailbox: &Mailbox,
-        webhooks: &Webhooks,
-        at: Timestamp,
-    ) -> bool {
+    pub async fn deliver(&self, store: &Store, at: Timestamp) -> bool {
         let messages = self.take(at);
         if messages.is_empty() {
             return false;
         }
         let batch = Messages { messages: messages.clone(), at, time_left: PATIENCE };
-        let send = |mail: Mail| async move { mailbox.take(&mail).map_err(|error| error.to_string()) };
-        let undelivered = deliver(store, batch, send, webhooks).await;
+        let undelivered = match &self.addressees {
+            Addressees::People(mailbox) => {
+                let send = |mail: Mail| async move { mailbox.take(&mail).map_err(|error| error.to_string()) };
+                deliver_mails(store, batch, send).await
+            }
+            Addressees::Systems(webhooks) => deliver_webhooks(store, batch, webhooks).await,
+        };
         self.put_back(messages, &undelivered, at);
         true
     }
 
     /// Delivers what comes, until it is dropped: so many batches at a time as the template lets.
-    pub async fn follow(self, store: Store, mailbox: Mailbox, webhooks: Webhooks) {
-        let (deliveries, store, mailbox, webhooks) = (&self, &store, &mailbox, &webhooks);
+    pub async fn follow(self, store: Store) {
+        let (deliveries, store) = (&self, &store);
         let follow = || async move {
             loop {
-                if !deliveries.deliver(store, mailbox, webhooks, Timestamp::now()).await {
+                if !deliveries.deliver(store, Timestamp::now()).await {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -79,7 +95,7 @@ impl Deliveries {
     }
 
     fn take(&self, at: Timestamp) -> Vec<Message> {
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         queue.retain_mut(|waiting| {
             let due = waiting.due <= at && taken.len() < BATCH;
@@ -93,7 +109,7 @@ impl Deliveries {
     }
 
     fn put_back(&self, messages: Vec<Message>, undelivered: &[Undelivered], at: Timestamp) {
-        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         for message in messages {
             let Some(failed) = undelivered.iter().find(|failed| failed.id == message.id) else { continue };
             if message.deliveries >= MAX_DELIVERIES {

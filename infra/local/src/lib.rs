@@ -19,7 +19,7 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub use bundle::{Bundle, functions};
 pub use database::{Database, TABLE};
-pub use deliveries::Deliveries;
+pub use deliveries::{Addressees, Deliveries};
 pub use events::EventLog;
 pub use issuer::{AUDIENCE, Issuer};
 pub use mailbox::Mailbox;

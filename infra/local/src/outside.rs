@@ -1,11 +1,12 @@
-//! What lies outside of the service: the event bus with its queue, a mailbox.
+//! What lies outside of the service: the event bus with its queues, a mailbox.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use edge::{Reach, Webhooks};
 use jiff::Timestamp;
 use notify::Event;
 
-use crate::{Deliveries, EventLog, Failure, Mailbox};
+use crate::{Addressees, Deliveries, EventLog, Failure, Mailbox};
 
 /// What lies outside of the service, as far as it is here.
 #[derive(Clone)]
@@ -14,8 +15,8 @@ pub struct Outside {
     pub events: EventLog,
     /// What was written to people.
     pub mailbox: Mailbox,
-    /// What is still to be delivered.
-    pub deliveries: Deliveries,
+    /// What is still to be delivered: mails, and webhooks.
+    pub deliveries: [Deliveries; 2],
 }
 
 impl Outside {
@@ -24,16 +25,17 @@ impl Outside {
     /// # Errors
     /// When a file cannot be had.
     pub fn new(folder: Option<&Path>) -> Result<Self, Failure> {
-        Ok(Self {
-            events: EventLog::new(folder)?,
-            mailbox: Mailbox::new(folder)?,
-            deliveries: Deliveries::default(),
-        })
+        let mailbox = Mailbox::new(folder)?;
+        let systems = Addressees::Systems(Arc::new(Webhooks::new(Reach::Anywhere)));
+        let deliveries = [Addressees::People(mailbox.clone()), systems].map(Deliveries::new);
+        Ok(Self { events: EventLog::new(folder)?, mailbox, deliveries })
     }
 
-    /// Takes what `notify` tells, as the bus and its queue do; tells of each event whether it did.
+    /// Takes what `notify` tells, as the bus and its queues do; tells of each event whether it did.
     pub async fn take(self, events: Vec<Event>, at: Timestamp) -> Vec<bool> {
-        self.deliveries.put(&events, at);
+        for deliveries in &self.deliveries {
+            deliveries.put(&events, at);
+        }
         self.events.take(events).await
     }
 }

@@ -18,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use edge::{Event, Gate, Oidc, Reach, Webhooks};
+use edge::{Event, Gate, Oidc};
 use expire_on_schedule::expire_on_schedule;
 use grant_group::grant_group;
 use index_customers::index_customers;
@@ -386,7 +386,7 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
     }
 }
 
-/// Lets every function follow the table's stream that the template lets, and the event bus its queue.
+/// Lets every function follow the table's stream, or its queue, that the template lets.
 fn follow(
     server: &mut JoinSet<Result<(), Failure>>,
     database: &Database,
@@ -400,12 +400,13 @@ fn follow(
         let told = told.clone();
         notify(batch, move |events| told.clone().take(events, Timestamp::now()))
     }));
-    let Outside { deliveries, mailbox, .. } = outside.clone();
-    let store = store.clone();
-    server.spawn(async move {
-        deliveries.follow(store, mailbox, Webhooks::new(Reach::Anywhere)).await;
-        Ok(())
-    });
+    for deliveries in outside.deliveries.clone() {
+        let store = store.clone();
+        server.spawn(async move {
+            deliveries.follow(store).await;
+            Ok(())
+        });
+    }
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use crate::{Problem, WebhookSecret, WebhookUrl};
 const MAX_ENDPOINTS: usize = 20;
 /// Longest id of an endpoint.
 const MAX_ID: usize = 64;
+/// Secrets of before that may sign at a time.
+const MAX_PREVIOUS: usize = 5;
 /// How long webhooks are signed by the secret of before as well, once there is a new one.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
@@ -108,8 +110,8 @@ pub struct Endpoint {
     /// Whether anything is sent.
     pub enabled: bool,
     secret: WebhookSecret,
-    /// The secret of before, and until when it signs too.
-    previous: Option<(WebhookSecret, Timestamp)>,
+    /// The secrets of before, the latest first, each with the moment until which it signs too.
+    previous: Vec<(WebhookSecret, Timestamp)>,
 }
 
 impl Endpoint {
@@ -118,7 +120,7 @@ impl Endpoint {
     /// # Errors
     /// When the system has no random bits to give.
     pub fn new(url: WebhookUrl, events: Option<EventTypes>, enabled: bool) -> Result<Self, Problem> {
-        Ok(Self { url, events, enabled, secret: WebhookSecret::new()?, previous: None })
+        Ok(Self { url, events, enabled, secret: WebhookSecret::new()?, previous: Vec::new() })
     }
 
     /// This one as another says, but for the secrets, which stay.
@@ -127,11 +129,18 @@ impl Endpoint {
         Self { url: url.clone(), events: events.clone(), enabled: *enabled, ..self }
     }
 
-    /// This one with another secret; for a day both sign, so that whoever checks can change theirs meanwhile.
-    #[must_use]
-    pub fn with_secret(self, secret: WebhookSecret, at: Timestamp) -> Self {
+    /// This one with another secret; for a day those of before sign too, so that whoever checks can change theirs meanwhile.
+    ///
+    /// # Errors
+    /// When as many sign as may.
+    pub fn with_secret(self, secret: WebhookSecret, at: Timestamp) -> Result<Self, Problem> {
         let until = at.checked_add(OVERLAP).unwrap_or(Timestamp::MAX);
-        Self { secret, previous: Some((self.secret, until)), ..self }
+        let mut previous = vec![(self.secret, until)];
+        previous.extend(self.previous.into_iter().filter(|(_, until)| at < *until));
+        if previous.len() > MAX_PREVIOUS {
+            return Err(Problem::too_many_secrets(MAX_PREVIOUS));
+        }
+        Ok(Self { secret, previous, ..self })
     }
 
     /// What it is signed by from now on.
@@ -141,13 +150,13 @@ impl Endpoint {
 
     /// What signs at this moment, the newest first.
     pub fn secrets(&self, at: Timestamp) -> Vec<WebhookSecret> {
-        let previous = self.previous.as_ref().filter(|(_, until)| at < *until).map(|(secret, _)| secret);
-        [Some(&self.secret), previous].into_iter().flatten().cloned().collect()
+        let previous = self.previous.iter().filter(|(_, until)| at < *until).map(|(secret, _)| secret);
+        [&self.secret].into_iter().chain(previous).cloned().collect()
     }
 
     /// Until when the secret of before signs too.
     pub fn previous_until(&self) -> Option<Timestamp> {
-        self.previous.as_ref().map(|(_, until)| *until)
+        self.previous.first().map(|(_, until)| *until)
     }
 }
 

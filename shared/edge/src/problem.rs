@@ -85,6 +85,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "webhook_not_found", "there is no such webhook")
     }
 
+    /// A secret was renewed as often as it can be in a day.
+    pub(crate) fn too_many_secrets(most: usize) -> Self {
+        let detail = format!("{most} secrets of before still sign: renew it again when one has ended");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "settings_too_large", detail)
+    }
+
     /// There are as many webhooks as there can be.
     pub(crate) fn too_many_webhooks(most: usize) -> Self {
         let detail = format!("a store can have at most {most} webhooks");

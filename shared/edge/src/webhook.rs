@@ -120,11 +120,14 @@ impl Webhooks {
             return Err(Undelivered::Resting);
         }
         let answer = tokio::time::timeout(self.timeout, self.http.call(request)).await;
-        self.rest(url, answer.is_err(), at);
-        let answer = answer.map_err(|_| Undelivered::TimedOut)?.map_err(|error| {
-            tracing::info!(webhook = id, cause = ?error, "a webhook was not delivered");
-            undelivered(&error)
-        })?;
+        let answer = answer.map_err(|_| Undelivered::TimedOut).and_then(|answer| {
+            answer.map_err(|error| {
+                tracing::info!(webhook = id, cause = ?error, "a webhook was not delivered");
+                undelivered(&error)
+            })
+        });
+        self.rest(url, matches!(answer, Err(Undelivered::TimedOut)), at);
+        let answer = answer?;
         // The body is not read: nobody needs it, and it may be endless.
         match answer.status() {
             status if status.is_success() => Ok(()),

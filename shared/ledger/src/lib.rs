@@ -44,7 +44,7 @@ pub use policy::{
 pub use redeem::{BoundBy, MAX_ORDER_LINES, Order, OrderLine, OrderUse, Terms, hold, quote, redeem};
 pub use refund::refund;
 pub use refusal::Refusal;
-pub use remind::{Expiring, expiring_soon};
+pub use remind::{Due, Expiring, expiring_soon};
 pub use replay::{Drift, Replay};
 pub use resolve::{capture, release};
 pub use text::Object;

@@ -562,6 +562,13 @@ impl Zone {
         at.to_zoned(self.zone.clone()).date()
     }
 
+    /// The day that it is here at this moment, where each begins at this hour.
+    pub fn day_from(&self, hour: i8, at: Timestamp) -> Date {
+        let here = at.to_zoned(self.zone.clone());
+        let early = here.hour() < hour;
+        if early { here.date().yesterday().unwrap_or(here.date()) } else { here.date() }
+    }
+
     /// The last day here on which credit can be used that expires at this moment.
     pub fn last_day_before(&self, expires_at: Timestamp) -> Date {
         self.day_of(expires_at.checked_sub(SignedDuration::from_millis(1)).unwrap_or(expires_at))

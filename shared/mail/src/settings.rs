@@ -106,7 +106,7 @@ impl Admins {
     }
 }
 
-/// An e-mail address, by its form: `alice@example.com`.
+/// An e-mail address, by its form: `alice@example.com`. In ASCII, without spaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Address(EmailAddress);
@@ -116,9 +116,10 @@ impl TryFrom<String> for Address {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let bare = Options::default().without_display_text().without_domain_literal().with_required_tld();
-        EmailAddress::parse_with_options(&text, bare)
-            .map(Self)
-            .map_err(|_| "must be an e-mail address, such as \"alice@example.com\"")
+        // SES takes no others.
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        let address = EmailAddress::parse_with_options(&text, bare).ok().filter(|_| plain);
+        address.map(Self).ok_or("must be an e-mail address in ASCII, such as \"alice@example.com\"")
     }
 }
 

@@ -7,13 +7,13 @@
 //! | account | `C#customer` | `A#USD` | `work`: `EXPIRY#shard`, its expiry bound; `lists`: `ACCOUNT#shard`, the customer |
 //! | entry | `C#customer` | `K#` digest of its idempotency key | `by_number`: `E#USD#number` |
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
-//! | reminder | `C#customer` | `M#2026-12-01` | |
+//! | reminder | `C#customer` | `M#2026-12-01#000` | |
 //! | refunds of a redemption | `C#customer` | `R#USD-12` | |
 //! | settings, the groups' among them | `STORE` | `SETTINGS` | |
 //! | change of them | `STORE` | `CHANGE#version` | |
 //! | who is told of what: mails, webhooks | `STORE` | `MAIL`, `WEBHOOKS` | |
 //! | change of it | `STORE` | `CHANGE-MAIL#version`, `CHANGE-WEBHOOKS#version` | |
-//! | who was told of an event | `TOLD#event` | `TOLD` | |
+//! | who was told of an event, or is just being | `TOLD#event` | who | |
 //! | API key | `KEY#id` | `KEY` | |
 //! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
@@ -129,9 +129,9 @@ impl Key {
         Self { pk: "STORE".to_owned(), sk: format!("CHANGE-{}#{version:020}", notices_word(which)) }
     }
 
-    /// Of who was told of an event.
-    pub(crate) fn told(event: &str) -> Self {
-        Self { pk: format!("TOLD#{event}"), sk: "TOLD".to_owned() }
+    /// Of somebody who was told of an event.
+    pub(crate) fn told(event: &str, who: &str) -> Self {
+        Self { pk: format!("TOLD#{event}"), sk: who.to_owned() }
     }
 
     pub(crate) fn profile_change(customer: &CustomerId, version: u64) -> Self {
@@ -165,8 +165,8 @@ impl Key {
         Self { pk: "JOB#REMINDERS".to_owned(), sk: "OWN".to_owned() }
     }
 
-    pub(crate) fn reminder(customer: &CustomerId, day: Date) -> Self {
-        Self { pk: partition(customer), sk: format!("{REMINDERS}{day}") }
+    pub(crate) fn reminder(customer: &CustomerId, day: Date, number: usize) -> Self {
+        Self { pk: partition(customer), sk: format!("{REMINDERS}{day}#{number:03}") }
     }
 
     pub(crate) fn group_grant(id: &GroupGrantId) -> Self {

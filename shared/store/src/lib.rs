@@ -32,7 +32,7 @@ pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, G
 pub use items::Fingerprint;
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
 pub use news::News;
-pub use notices::{Notices, Told, Versioned};
+pub use notices::{Notices, Telling, Versioned};
 pub use queries::{
     CustomerRecord, Due, DuePlace, EntriesCursor, EntriesFilter, MAX_PAGE, Page, PendingTopup, SHARDS,
     TopupsCursor,

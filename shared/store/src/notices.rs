@@ -2,10 +2,12 @@
 //!
 //! What stands in a document is the affair of those who read it; here it has a version, and lines that tell who changed what.
 
-use std::collections::BTreeMap;
-
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -32,12 +34,15 @@ pub struct Versioned<T> {
     pub version: u64,
 }
 
-/// Who was told of one event.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Told {
-    /// When, each by a name of the caller's own.
-    pub done: BTreeMap<String, Timestamp>,
+/// Whether somebody may be told of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// By us, and until the claim ends by nobody else.
+    Ours,
+    /// By somebody else, just now.
+    Theirs,
+    /// No more: they were told.
+    Done,
 }
 
 impl Store {
@@ -111,23 +116,54 @@ impl Store {
         self.changes(|version| Key::notices_change(which, version), cursor, limit).await
     }
 
-    /// Who was told of the event of this id.
+    /// Claims the telling of an event to somebody, until this moment; a claim that ended can be claimed again.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn told(&self, event: &str) -> Result<Told, Error> {
-        let item = self.get(Key::told(event)).await?;
-        Ok(item.map(|item| decode_document(&item)).transpose()?.unwrap_or_default())
+    pub async fn claim_telling(
+        &self,
+        event: &str,
+        who: &str,
+        (at, until): (Timestamp, Timestamp),
+    ) -> Result<Telling, Error> {
+        let mut item = Key::told(event, who).to_item();
+        item.extend([number("v", 1_u8), number("until", until.as_millisecond())]);
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression(
+                "attribute_not_exists(pk) OR (attribute_not_exists(told) AND #until <= :at)",
+            )
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":at", AttributeValue::N(at.as_millisecond().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match sent {
+            Ok(_) => return Ok(Telling::Ours),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                let told = failed.item().is_some_and(|item| item.contains_key("told"));
+                Ok(if told { Telling::Done } else { Telling::Theirs })
+            }
+            _ => Err(Error::from_sdk(error)),
+        }
     }
 
-    /// Notes who was told of the event of this id.
+    /// Notes that somebody was told of an event at this moment, or, without one, that they could not be: then the claim ends.
     ///
     /// A write outside a transaction, at half its price: if its answer is lost, it is only written again.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn put_told(&self, event: &str, told: &Told) -> Result<(), Error> {
-        let item = encode_document(&Key::told(event), told)?;
+    pub async fn end_telling(&self, event: &str, who: &str, told: Option<Timestamp>) -> Result<(), Error> {
+        let mut item = Key::told(event, who).to_item();
+        item.extend([number("v", 1_u8), number("until", 0_u8)]);
+        item.extend(told.map(|at| number("told", at.as_millisecond())));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(Error::from_sdk)
     }

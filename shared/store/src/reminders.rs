@@ -1,18 +1,20 @@
 //! Reminders of credit that expires soon: one pass over the index of expiries for each of the store's days.
 //!
-//! A reminder is an item of the customer's own, named by its day, so that there is one at most; that it was made is told by the
-//! table's stream. How far a pass is stands in one item, written after each page on condition that nobody else carried it on.
+//! A reminder is an item of the customer's own, named by its day and its number of that day; that it was made is told by the
+//! table's stream. Before one is made, those of the days before are read: what was said is not said again. How far a pass is
+//! stands in one item, written after each page on condition that nobody else carried it on.
 
-use jiff::{Timestamp, civil::Date};
-use ledger::{Currency, CustomerId, Expiring, Money};
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use jiff::{Span, Timestamp, civil::Date};
+use ledger::{Currency, CustomerId, Due, Expiring, Money};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Settings, Store,
     documents::{decode_document, encode_document},
-    items::{Fields, Item, Key, SHARDS, WORK, account_of, expiry_partition, moment, text},
+    items::{Fields, Item, Key, REMINDERS, SHARDS, WORK, account_of, expiry_partition, moment, text},
     transaction::transact,
 };
 
@@ -20,8 +22,6 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reminders {
-    /// The day that everybody was reminded on before.
-    pub after: Date,
     /// The day of this pass.
     pub today: Date,
     /// Whether it is done.
@@ -49,8 +49,11 @@ pub struct Reminder {
     /// On which day of the store's.
     pub day: Date,
     /// Of what; what expires soonest comes first.
-    pub expiring: Vec<Expiring>,
+    pub expiring: Vec<Due>,
 }
+
+/// Days that are read back for what was said: one more than a reminder is due for.
+const SAID: i64 = 8;
 
 /// A [`Reminder`] as it is stored: amounts as counts of smallest units.
 #[derive(Serialize, Deserialize)]
@@ -58,7 +61,7 @@ pub struct Reminder {
 struct Stored {
     at: Timestamp,
     day: Date,
-    expiring: Vec<(Currency, i64, Timestamp, Date, u16)>,
+    expiring: Vec<(Currency, i64, Timestamp, Date, u16, u16)>,
 }
 
 /// The most days before an expiry that some customer of their own is reminded.
@@ -77,17 +80,16 @@ impl Store {
         self.get(Key::reminders()).await?.map(|item| decode_document(&item)).transpose()
     }
 
-    /// Begins the pass of this day, for what became due after the day `after`; `None` when somebody else did.
+    /// Begins the pass of this day; `None` when somebody else did.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_reminders(
         &self,
         before: Option<&Reminders>,
-        after: Date,
         today: Date,
     ) -> Result<Option<Reminders>, Error> {
-        let next = Reminders { after, today, done: false, step: 0, shard: 0, place: None };
+        let next = Reminders { today, done: false, step: 0, shard: 0, place: None };
         let key = Key::reminders();
         let put = match before {
             Some(before) => self.replace_document(&key, &next, before)?,
@@ -156,8 +158,7 @@ impl Store {
         Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
 
-    /// Reminds a customer of all that is due in this pass, in all currencies; tells whether it did: not if there is nothing, and
-    /// not twice.
+    /// Reminds a customer of all that is due on this day and was not said, in all currencies; tells whether there was anything.
     ///
     /// # Errors
     /// When the database does not answer or an item cannot be read.
@@ -165,15 +166,15 @@ impl Store {
         &self,
         customer: &CustomerId,
         settings: &Settings,
-        pass: &Reminders,
+        today: Date,
         at: Timestamp,
     ) -> Result<bool, Error> {
         let record = self.customer(customer).await?.unwrap_or_default();
         let policy = settings.levels(record.profile.as_ref())?.policy();
         let mut expiring = Vec::new();
         for account in &record.accounts {
-            let soon = ledger::expiring_soon(account, &policy, (pass.after, pass.today), at);
-            expiring.extend(soon.map_err(|error| Error::Corrupt {
+            let due = ledger::expiring_soon(account, &policy, today, at);
+            expiring.extend(due.map_err(|error| Error::Corrupt {
                 item: format!("{customer} {}", account.currency),
                 reason: error.to_string(),
             })?);
@@ -181,12 +182,40 @@ impl Store {
         if expiring.is_empty() {
             return Ok(false);
         }
-        expiring.sort_by_key(|soon| (soon.expires_at, soon.currency));
-        let reminder = Reminder { at, day: pass.today, expiring };
-        let item = encode_reminder(&Key::reminder(customer, pass.today), &reminder)?;
+        let before = self.said(customer, today).await?;
+        let mut said: HashMap<(Currency, Timestamp), u16> = HashMap::new();
+        for Due { soon, remind_days } in before.iter().flat_map(|reminder| &reminder.expiring) {
+            let nearest = said.entry((soon.currency, soon.expires_at)).or_insert(*remind_days);
+            *nearest = (*nearest).min(*remind_days);
+        }
+        expiring.retain(|Due { soon, remind_days }| {
+            said.get(&(soon.currency, soon.expires_at)).is_none_or(|nearest| remind_days < nearest)
+        });
+        if expiring.is_empty() {
+            return Ok(false);
+        }
+        expiring.sort_by_key(|Due { soon, .. }| (soon.expires_at, soon.currency));
+        // Two runs that read the same say the same, and one of them is the first.
+        let number = before.iter().filter(|reminder| reminder.day == today).count();
+        let reminder = Reminder { at, day: today, expiring };
+        let item = encode_reminder(&Key::reminder(customer, today, number), &reminder)?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = transact(put.condition_expression("attribute_not_exists(pk)"))?;
         self.write_documents(vec![put]).await
+    }
+
+    /// The customer's reminders of the last days.
+    async fn said(&self, customer: &CustomerId, today: Date) -> Result<Vec<Reminder>, Error> {
+        let oldest = today.checked_sub(Span::new().days(SAID)).unwrap_or(today);
+        let first = Key::reminder(customer, oldest, 0);
+        let query = self
+            .query("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", AttributeValue::S(first.pk))
+            .expression_attribute_values(":first", AttributeValue::S(first.sk))
+            .expression_attribute_values(":last", AttributeValue::S(format!("{REMINDERS}~")))
+            .consistent_read(true);
+        let (items, _) = self.read_page(query, usize::MAX).await?;
+        items.iter().map(decode_reminder).collect()
     }
 
     /// The most days before an expiry that anybody can have to be reminded; `None` if nobody is.
@@ -223,9 +252,9 @@ impl Store {
 }
 
 fn encode_reminder(key: &Key, reminder: &Reminder) -> Result<Item, Error> {
-    let part = |soon: &Expiring| {
+    let part = |Due { soon, remind_days }: &Due| {
         let minor = soon.amount.minor().map_err(|error| Error::Refused(error.to_string()))?;
-        Ok((soon.currency, minor, soon.expires_at, soon.last_day, soon.days))
+        Ok((soon.currency, minor, soon.expires_at, soon.last_day, soon.days, *remind_days))
     };
     let expiring = reminder.expiring.iter().map(part).collect::<Result<_, Error>>()?;
     encode_document(key, &Stored { at: reminder.at, day: reminder.day, expiring })
@@ -233,12 +262,9 @@ fn encode_reminder(key: &Key, reminder: &Reminder) -> Result<Item, Error> {
 
 pub(crate) fn decode_reminder(item: &Item) -> Result<Reminder, Error> {
     let Stored { at, day, expiring } = decode_document(item)?;
-    let part = |(currency, minor, expires_at, last_day, days)| Expiring {
-        currency,
-        amount: Money::from_minor(minor, currency),
-        expires_at,
-        last_day,
-        days,
+    let part = |(currency, minor, expires_at, last_day, days, remind_days)| {
+        let amount = Money::from_minor(minor, currency);
+        Due { soon: Expiring { currency, amount, expires_at, last_day, days }, remind_days }
     };
     Ok(Reminder { at, day, expiring: expiring.into_iter().map(part).collect() })
 }

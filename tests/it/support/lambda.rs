@@ -153,6 +153,7 @@ fn command(name: &str, runtime: &str, database: &str) -> Command {
         ("AWS_ENDPOINT_URL_SESV2", "http://127.0.0.1:9"),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
         ("SCRIP_DELIVERIES", "http://127.0.0.1:9/deliveries"),
+        ("SCRIP_DELIVERS", "mails"),
     ]);
     command
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use edge::{Event, Gate, Oidc, Reach, Webhooks};
+use edge::{Event, Gate, Oidc};
 use expire_on_schedule::{Swept, expire_on_schedule};
 use grant_group::grant_group;
 use http::{HeaderMap, Request};
@@ -37,7 +37,6 @@ pub struct World {
     streams: tokio::sync::Mutex<[Stream; 3]>,
     /// What other systems and people were told.
     pub outside: Outside,
-    webhooks: Webhooks,
     database: Database,
     _issuer: tokio::task::JoinHandle<()>,
 }
@@ -90,7 +89,6 @@ impl World {
             published,
             streams: tokio::sync::Mutex::new([(); 3].map(|()| database.stream().unwrap())),
             outside: Outside::new(None).unwrap(),
-            webhooks: Webhooks::new(Reach::Anywhere),
             database,
             _issuer: server,
         };
@@ -186,13 +184,14 @@ impl World {
         let mut streams = self.streams.lock().await;
         let [lists, grants, news] = &mut *streams;
         let tell = |_, batch| notify(batch, |events| self.outside.clone().take(events, self.now()));
-        let Outside { deliveries, mailbox, .. } = &self.outside;
         loop {
             let granted = grants.deliver(&store, self.now(), grant_group).await.unwrap();
             let told = news.deliver(&store, self.now(), tell).await.unwrap();
             let listed = lists.deliver(&store, self.now(), index_customers).await.unwrap();
-            let delivered = deliveries.deliver(&store, mailbox, &self.webhooks, self.now()).await;
-            if !(listed || granted || told || delivered) {
+            let [mails, webhooks] = &self.outside.deliveries;
+            let mailed = mails.deliver(&store, self.now()).await;
+            let hooked = webhooks.deliver(&store, self.now()).await;
+            if !(listed || granted || told || mailed || hooked) {
                 break;
             }
         }
