@@ -1,8 +1,15 @@
 //! An expiry that is turned on can reach back to credit that came before it.
 
+use std::time::Duration;
+
+use edge::Event;
+use expire_on_schedule::expire_on_schedule;
 use serde_json::{Value, json};
 
-use crate::support::world::{World, check_ledger, fresh_key, order};
+use crate::support::{
+    wire::Fault,
+    world::{World, check_ledger, fresh_key, order},
+};
 
 async fn job(world: &World) -> Value {
     world.admin().get("/v1/settings").await.expect(200, "").json["reach_back"].clone()
@@ -125,6 +132,29 @@ async fn a_job_that_is_stopped_anywhere_is_finished_by_the_next_run_and_dates_ea
         check_ledger(&entries);
         let dated = entries.iter().filter(|entry| entry["type"] == "expiry_change");
         assert_eq!(dated.count(), 2, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_passes_nobody_over() {
+    let world = World::start().await;
+    for customer in ["alice", "bob", "carol"] {
+        world.granted(customer, "10.00", json!({})).await;
+    }
+    world.settings(json!({"expiry_days": 30, "apply_to_existing": true})).await;
+    world.wire.fault("TransactWriteItems", Fault::error("AccessDeniedException", 400));
+    let event = Event { at: world.now(), time_left: Duration::from_secs(60) };
+    expire_on_schedule(world.store.clone(), event).await.unwrap_err();
+    assert!(world.wire.is_spent());
+    let running = job(&world).await;
+    assert_eq!((&running["status"], &running["accounts"]), (&json!("running"), &json!(0)));
+
+    world.expire().await;
+    let done = job(&world).await;
+    assert_eq!((&done["status"], &done["accounts"]), (&json!("done"), &json!(3)));
+    for customer in ["alice", "bob", "carol"] {
+        let lots = world.account(customer).await["lots"].clone();
+        assert_eq!(lots[0]["expires_at"], "2026-12-23T00:00:00Z", "{customer}");
     }
 }
 

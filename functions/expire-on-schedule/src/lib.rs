@@ -92,7 +92,7 @@ async fn reach_back(store: &Store, at: Timestamp, swept: &mut Swept, failures: &
             match outcome {
                 Ok(done) => dated = dated.saturating_add(u64::from(done)),
                 // The page is tried again by the next run, and this one does not go past it.
-                Err(error @ (Error::Conflict | Error::Throttled(_) | Error::Unavailable(_))) => {
+                Err(error) if error.is_passing() => {
                     return failed(error, "an account's credit could not be dated yet", failures);
                 }
                 // It never will be as it is, and must not keep the others from it.

@@ -32,12 +32,7 @@ impl From<Refusal> for Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        use store::Error::{Conflict, Refused, Throttled, Unavailable};
-        match error {
-            // What the database refuses is ours to mend, and no word on the member.
-            Conflict | Throttled(_) | Unavailable(_) | Refused(_) => Self::Passing(error),
-            error => Self::Final(Problem::from(error)),
-        }
+        if error.is_passing() { Self::Passing(error) } else { Self::Final(Problem::from(error)) }
     }
 }
 

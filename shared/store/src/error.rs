@@ -49,6 +49,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is worth trying again as it is. What the database refuses, such as for a missing right, is among it: that is
+    /// ours to mend, and no word on the account.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Conflict | Self::Throttled(_) | Self::Unavailable(_) | Self::Refused(_))
+    }
+
     /// Says why an answer from DynamoDB is no success.
     pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
