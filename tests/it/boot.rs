@@ -4,7 +4,11 @@ use ledger::Hash;
 use local::{Database, Template};
 use serde_json::{Value, json};
 
-use crate::support::lambda::{Function, Told, start_in_vain};
+use crate::support::{
+    lambda::{Function, Told, start_in_vain},
+    wire::Fault,
+    world::World,
+};
 
 /// The key that the events carry.
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
@@ -211,6 +215,9 @@ async fn garbage_is_refused_and_the_next_event_answered() {
         let told = function.invoke(garbage).await;
         assert!(matches!(told, Told::Error(_)), "{garbage}: {told:?}");
     }
+    let timeless = function.invoke(event("expire-on-schedule").replace("\"time\"", "\"moment\"")).await;
+    let told = json!({"errorType": "InvalidEvent", "errorMessage": "the event has no time"});
+    assert_eq!(timeless, Told::Error(told));
     let told = function.invoke(event("expire-on-schedule")).await;
     assert_eq!(
         told,
@@ -227,9 +234,25 @@ async fn garbage_is_refused_and_the_next_event_answered() {
             let told = function.invoke(garbage.to_owned()).await;
             assert!(matches!(told, Told::Error(_)), "{name}, {garbage}: {told:?}");
         }
+        let Told::Error(told) = function.invoke(keyless.clone()).await else { panic!("{name}") };
+        assert_eq!(told["errorType"], "InvalidEvent", "{name}");
         // What is gone, or was never there, is nothing to follow.
         let told = function.invoke(event(name)).await;
         assert_eq!(told, Told::Response(json!({"batchItemFailures": []})), "{name}");
         assert!(!function.end().contains("panicked"), "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_not_finished_fails_by_a_name_that_stays() {
+    let world = World::start().await;
+    let mut function = Function::start("expire-on-schedule", &world.wire.endpoint, &[]).await;
+    world.wire.fault("Query", Fault::error("AccessDeniedException", 400));
+    let Told::Error(told) = function.invoke(event("expire-on-schedule")).await else {
+        panic!("it did not fail")
+    };
+    assert_eq!(told["errorType"], "Unfinished");
+    let message = told["errorMessage"].as_str().unwrap();
+    assert!(message.contains("the first failure: the database refused"), "{message}");
+    function.end();
 }

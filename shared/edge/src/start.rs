@@ -1,6 +1,6 @@
 //! What every function's `main` does: connect once, then answer one event after the other.
 
-use std::{convert::Infallible, env, sync::Arc, time::Duration};
+use std::{convert::Infallible, env, fmt::Display, sync::Arc, time::Duration};
 
 use aws_lambda_events::{
     dynamodb,
@@ -11,7 +11,9 @@ use aws_lambda_events::{
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
-use lambda_http::{Body, Context, LambdaEvent, RequestExt, lambda_runtime, service_fn};
+use lambda_http::{
+    Body, Context, LambdaEvent, RequestExt, lambda_runtime, lambda_runtime::Diagnostic, service_fn,
+};
 use ledger::Hash;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -26,6 +28,11 @@ pub type StartError = lambda_http::Error;
 
 /// How long before its end a function stops taking up work.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// The `errorType` of an event that is none.
+const INVALID: &str = "InvalidEvent";
+/// The `errorType` of a run that did not do all that it had to.
+const UNFINISHED: &str = "Unfinished";
 
 /// What a path must not hold as it is; anything beyond ASCII is encoded anyway.
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS
@@ -62,7 +69,8 @@ pub async fn http(routes: Routes) -> Result<(), StartError> {
     .await
 }
 
-/// Handles scheduled events until Lambda ends the process. What fails is Lambda's to try again.
+/// Handles scheduled events until Lambda ends the process. What fails is Lambda's to try again; it is told the `errorType`
+/// `InvalidEvent` where the event was none, and `Unfinished` where the handler failed.
 ///
 /// # Errors
 /// When the environment lacks something, or Lambda's own interface fails.
@@ -71,20 +79,21 @@ where
     F: Fn(Store, Event) -> A,
     A: Future<Output = Result<T, E>>,
     T: Serialize,
-    E: Into<StartError>,
+    E: Display,
 {
     lambda_http::tracing::init_default_subscriber();
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<EventBridgeEvent<Value>>| async move {
-        let event = Event::read(&event.payload, time_left(&event.context))?;
-        handler(store.clone(), event).await.map_err(Into::into)
+        let event = Event::read(&event.payload, time_left(&event.context))
+            .map_err(|error| failure(INVALID, error))?;
+        handler(store.clone(), event).await.map_err(|error| failure(UNFINISHED, error))
     }))
     .await
 }
 
 /// Handles batches of the table's stream until Lambda ends the process. The handler answers those records that failed:
-/// Lambda sends them, and what follows them, again.
+/// Lambda sends them, and what follows them, again. A batch that cannot be read has the `errorType` `InvalidEvent`.
 ///
 /// # Errors
 /// When the environment lacks something, or Lambda's own interface fails.
@@ -97,7 +106,8 @@ where
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<dynamodb::Event>| async move {
-        let batch = Batch::read(&event.payload, Timestamp::now(), time_left(&event.context))?;
+        let batch = Batch::read(&event.payload, Timestamp::now(), time_left(&event.context))
+            .map_err(|error| failure(INVALID, error))?;
         let failed = handler(store.clone(), batch).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures.extend(failed.into_iter().map(|record| {
@@ -105,7 +115,7 @@ where
             failure.item_identifier = Some(record.sequence_number);
             failure
         }));
-        Ok::<_, StartError>(response)
+        Ok::<_, Diagnostic>(response)
     }))
     .await
 }
@@ -124,16 +134,22 @@ where
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
-        let messages = Messages::read(event.payload, Timestamp::now(), time_left(&event.context))?;
+        let messages = Messages::read(event.payload, Timestamp::now(), time_left(&event.context))
+            .map_err(|error| failure(INVALID, error))?;
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures.extend(handler(store.clone(), messages).await.into_iter().map(|id| {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             failure
         }));
-        Ok::<_, StartError>(response)
+        Ok::<_, Diagnostic>(response)
     }))
     .await
+}
+
+/// A failure as Lambda is told of it. Left to itself, it would be told the name of a Rust type.
+fn failure(error_type: &str, error: impl Display) -> Diagnostic {
+    Diagnostic { error_type: error_type.to_owned(), error_message: error.to_string() }
 }
 
 /// How long a function may still work before Lambda ends it.
