@@ -159,7 +159,8 @@ fn command(name: &str, runtime: &str, database: &str) -> Command {
 }
 
 async fn next(State(runtime): State<Runtime>) -> Response<axum::body::Body> {
-    let event = runtime.events.lock().await.recv().await.unwrap();
+    // Nobody hands out any more: it waits for its end.
+    let Some(event) = runtime.events.lock().await.recv().await else { return std::future::pending().await };
     let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + TIMEOUT;
     Response::builder()
         .header("content-type", "application/json")
