@@ -1,10 +1,10 @@
-//! Credits every member of a group, page by page, and whoever joins a group that has a joining grant. It follows the table's
-//! stream: asking for a grant is a record, and so is each step of it.
+//! Credits every member of a group, noting page by page how far it is, and whoever joins a group that has a joining grant.
+//! It follows the table's stream: asking for a grant is a record, and so is each step of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin};
 
 use edge::{Batch, Problem, StreamRecord};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream::TryChunksError};
 use jiff::Timestamp;
 use ledger::{Actor, CustomerId, GroupId, Refusal, Role};
 use store::{
@@ -89,44 +89,59 @@ fn errands(records: Vec<StreamRecord>) -> Vec<(Errand, StreamRecord)> {
     errands
 }
 
-/// Credits members, page by page, until all are done or somebody else carries it on.
+/// Credits members until all are done or somebody else carries it on. A page is noted while members of the next are
+/// credited, so that nobody waits for the end of a page.
 async fn carry_on(
     store: &Store,
     id: &GroupGrantId,
     at: Timestamp,
     steps: &mut u64,
 ) -> Result<(), store::Error> {
-    let mut job = store.group_grant(id).await?;
-    while let Some(now) = job.take().filter(|job| job.finished_at.is_none()) {
-        let members = store.group_grant_next(&now, PAGE).await?;
-        let refused: Vec<Option<GrantFailure>> = stream::iter(members.clone())
-            .map(|customer| credit(store.clone(), now.clone(), customer, at))
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await?;
+    let Some(asked) = store.group_grant(id).await?.filter(|job| job.finished_at.is_none()) else {
+        return Ok(());
+    };
+    // In the members' order: whoever comes before the last of a page was handled.
+    let handled = store
+        .group_grant_members(&asked)
+        .map_ok(|customer| credit(store, &asked, customer, at))
+        .try_buffered(CONCURRENCY)
+        .try_chunks(PAGE)
+        .map_err(|TryChunksError(_, error)| error);
+    let mut pages = pin!(handled);
+    let mut job = asked.clone();
+    let mut page = pages.try_next().await?;
+    while job.finished_at.is_none() {
+        let (members, refused): (Vec<_>, Vec<_>) = page.unwrap_or_default().into_iter().unzip();
         let failures: Vec<GrantFailure> = refused.into_iter().flatten().collect();
-        job = store.group_grant_done(&now, &members, &failures, at).await?;
+        // Only the last page is not full.
+        let finished_at = (members.len() < PAGE).then_some(at);
+        let noting = store.group_grant_done(&job, &members, &failures, finished_at);
+        let (noted, next) = tokio::join!(noting, pages.try_next());
+        let Some(noted) = noted? else { return Ok(()) };
         *steps = steps.saturating_add(1);
+        (job, page) = (noted, next?);
     }
     Ok(())
 }
 
 /// Credits one member, and tells why it cannot be.
 async fn credit(
-    store: Store,
-    job: GroupGrant,
+    store: &Store,
+    job: &GroupGrant,
     customer: CustomerId,
     at: Timestamp,
-) -> Result<Option<GrantFailure>, store::Error> {
+) -> Result<(CustomerId, Option<GrantFailure>), store::Error> {
     let key = CommandKey::GroupGrant(&job.id);
-    match grant(&store, &customer, &job.terms, key, job.fingerprint, &job.requested_by, at).await {
-        Ok(()) => Ok(None),
-        Err(Failure::Passing(error)) => Err(error),
+    let refused = match grant(store, &customer, &job.terms, key, job.fingerprint, &job.requested_by, at).await
+    {
+        Ok(()) => None,
+        Err(Failure::Passing(error)) => return Err(error),
         Err(Failure::Final(problem)) => {
             let (code, detail) = (problem.code().to_owned(), problem.detail().to_owned());
-            Ok(Some(GrantFailure { customer, code, detail }))
+            Some(GrantFailure { customer: customer.clone(), code, detail })
         }
-    }
+    };
+    Ok((customer, refused))
 }
 
 /// Credits who joined a group with what it has for them, once for each customer and group. A refusal is no failure: it would

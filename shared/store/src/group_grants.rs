@@ -7,6 +7,7 @@
 use std::{fmt, str::FromStr};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use futures::{Stream, TryStreamExt, stream};
 use jiff::Timestamp;
 use ledger::{Actor, Currency, CustomerId, Grant, GroupId, IdempotencyKey, Policy, Refusal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -22,6 +23,8 @@ use crate::{
 const ID: usize = 22;
 /// Tries to ask for a grant against somebody who asks under the same key at the same moment.
 const MAX_TRIES: u32 = 3;
+/// Members that one read of the index answers.
+const READ: usize = 500;
 
 /// One grant to a group, as clients name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -208,26 +211,30 @@ impl Store {
         self.get(Key::group_grant(id)).await?.map(|item| decode_document(&item)).transpose()
     }
 
-    /// The members that the grant has to credit next; none once all are done.
+    /// The members that the grant has yet to credit, by id, read as they are asked for.
     ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn group_grant_next(&self, job: &GroupGrant, limit: usize) -> Result<Vec<CustomerId>, Error> {
-        if job.finished_at.is_some() {
-            return Ok(Vec::new());
-        }
-        let after = job.after.as_ref().map_or("\t", CustomerId::as_str);
+    /// Fails when the database does not answer.
+    pub fn group_grant_members(&self, job: &GroupGrant) -> impl Stream<Item = Result<CustomerId, Error>> {
         let query = self
             .query("wq = :group AND wk > :after")
             .index_name(WORK)
-            .expression_attribute_values(":group", AttributeValue::S(group_partition(&job.group)))
-            .expression_attribute_values(":after", AttributeValue::S(after.to_owned()));
-        let (items, _) = self.read_page(query, limit).await?;
-        items.iter().map(|item| Fields(item).parse("wk")).collect()
+            .expression_attribute_values(":group", AttributeValue::S(group_partition(&job.group)));
+        let first = job.after.as_ref().map_or("\t", CustomerId::as_str).to_owned();
+        stream::try_unfold(first, move |after| {
+            let query = query.clone().expression_attribute_values(":after", AttributeValue::S(after));
+            async move {
+                let (items, _) = self.read_page(query, READ).await?;
+                let ids = items.iter().map(|item| Fields(item).parse("wk"));
+                let ids = ids.collect::<Result<Vec<CustomerId>, Error>>()?;
+                let last = ids.last().map(|last| last.as_str().to_owned());
+                Ok(last.map(|last| (stream::iter(ids.into_iter().map(Ok)), last)))
+            }
+        })
+        .try_flatten()
     }
 
-    /// Notes that these members, the next ones, are done, and which of them could not be credited. Answers how far the
-    /// grant is then; `None` when somebody else carries it on.
+    /// Notes that these members, the next ones, are done, which of them could not be credited, and when all were if they
+    /// are the last. Answers how far the grant is then; `None` when somebody else carries it on.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -236,7 +243,7 @@ impl Store {
         job: &GroupGrant,
         members: &[CustomerId],
         failures: &[GrantFailure],
-        at: Timestamp,
+        finished_at: Option<Timestamp>,
     ) -> Result<Option<GroupGrant>, Error> {
         let failed = u64::try_from(failures.len()).unwrap_or(u64::MAX);
         let done = u64::try_from(members.len()).unwrap_or(u64::MAX);
@@ -244,10 +251,8 @@ impl Store {
         next.step = next.step.saturating_add(1);
         next.credited = next.credited.saturating_add(done.saturating_sub(failed));
         next.failed = next.failed.saturating_add(failed);
-        match members.last() {
-            Some(last) => next.after = Some(last.clone()),
-            None => next.finished_at = Some(at),
-        }
+        next.after = members.last().cloned().or(next.after);
+        next.finished_at = finished_at;
         let failure = |failure: &GrantFailure| -> Result<TransactWriteItem, Error> {
             let item = encode_document(&Key::grant_failure(&job.id, &failure.customer), failure)?;
             transact(Put::builder().table_name(&self.table).set_item(Some(item)))
