@@ -246,7 +246,8 @@ async fn garbage_is_refused_and_the_next_event_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_not_finished_fails_by_a_name_that_stays() {
     let world = World::start().await;
-    let mut function = Function::start("expire-on-schedule", &world.wire.endpoint, &[]).await;
+    let mut function =
+        Function::start("expire-on-schedule", &world.wire.endpoint, &[("SCRIP_TABLE", world.table())]).await;
     world.wire.fault("Query", Fault::error("AccessDeniedException", 400));
     let Told::Error(told) = function.invoke(event("expire-on-schedule")).await else {
         panic!("it did not fail")

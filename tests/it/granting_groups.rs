@@ -6,7 +6,6 @@ use edge::Batch;
 use futures::{StreamExt, TryStreamExt, stream};
 use grant_group::grant_group;
 use ledger::{Actor, CustomerId, Role};
-use local::TABLE;
 use serde_json::{Value, json};
 use store::{ChangedItem, Command, CommandKey, Connection, Fingerprint, GroupGrantId, Store};
 
@@ -21,13 +20,13 @@ async fn crowd(world: &World, members: usize) -> Vec<CustomerId> {
     let ids: Vec<String> = (0..members).map(|at| format!("c{at:06}")).collect();
     world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
     join(world, "vip", &ids[0]).await;
-    let found = call(world.database(), "Scan", &json!({"TableName": TABLE})).await;
+    let found = call(world.database(), "Scan", &json!({"TableName": world.table()})).await;
     let documents = found["Items"].as_array().unwrap().iter().filter(|item| item["wk"]["S"] == ids[0]);
     let [document] = documents.map(Value::to_string).collect::<Vec<_>>().try_into().unwrap();
     for ids in ids.chunks(25) {
         let like = |id| serde_json::from_str::<Value>(&document.replace("c000000", id)).unwrap();
         let puts: Vec<Value> = ids.iter().map(|id| json!({"PutRequest": {"Item": like(id)}})).collect();
-        call(world.database(), "BatchWriteItem", &json!({"RequestItems": {TABLE: puts}})).await;
+        call(world.database(), "BatchWriteItem", &json!({"RequestItems": {world.table(): puts}})).await;
     }
     ids.iter().map(|id| id.parse().unwrap()).collect()
 }
@@ -46,7 +45,8 @@ async fn granted_by_a_mortal(world: &World, members: usize, kills: usize) -> u64
     let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
     let (mut memory, begun) = (0, std::time::Instant::now());
     for kill in 1..=kills {
-        let function = Function::start("grant-group", world.database(), &[]).await;
+        let function =
+            Function::start("grant-group", world.database(), &[("SCRIP_TABLE", world.table())]).await;
         function.hand(record_of(&id));
         let enough = u64::try_from(members * kill / (kills + 1)).unwrap();
         let mut steps = 0;
@@ -62,7 +62,8 @@ async fn granted_by_a_mortal(world: &World, members: usize, kills: usize) -> u64
         function.end();
         eprintln!("kill {kill}: {enough} are done, {memory} KiB at most, {} s", begun.elapsed().as_secs());
     }
-    let mut function = Function::start("grant-group", world.database(), &[]).await;
+    let mut function =
+        Function::start("grant-group", world.database(), &[("SCRIP_TABLE", world.table())]).await;
     while world.store.group_grant(&id).await.unwrap().unwrap().finished_at.is_none() {
         let told = function.invoke(record_of(&id)).await;
         assert_eq!(told, Told::Response(json!({"batchItemFailures": []})));
@@ -76,7 +77,7 @@ async fn granted_by_a_mortal(world: &World, members: usize, kills: usize) -> u64
 
 /// Every one of them has one entry, and nothing else.
 async fn check_crowd(world: &World, ids: &[CustomerId]) {
-    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let store = Store::connect(Connection::local(world.table(), world.database()));
     let store = &store;
     stream::iter(ids)
         .for_each_concurrent(16, async |id| {
@@ -106,7 +107,7 @@ async fn figures_of_a_hundred_thousand_members_and_ten_kills() {
     let members = std::env::var("MEMBERS").map_or(100_000, |members| members.parse().unwrap());
     let world = World::start().await;
     // The embedded database looks through all records of a stream at each write of an item; nobody follows this one.
-    let without = json!({"TableName": TABLE, "StreamSpecification": {"StreamEnabled": false}});
+    let without = json!({"TableName": world.table(), "StreamSpecification": {"StreamEnabled": false}});
     call(world.database(), "UpdateTable", &without).await;
     let begun = std::time::Instant::now();
     let ids = crowd(&world, members).await;
@@ -142,7 +143,7 @@ async fn figures_of_a_group_beside_single_grants() {
 async fn singly(members: usize) -> u128 {
     let world = World::start().await;
     let ids = crowd(&world, members).await;
-    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let store = Store::connect(Connection::local(world.table(), world.database()));
     let actor = Actor { role: Role::Admin, id: "admin".to_owned() };
     let key: ledger::IdempotencyKey = "single".parse().unwrap();
     let grant: ledger::Grant =
@@ -170,7 +171,7 @@ async fn singly(members: usize) -> u128 {
 async fn as_a_group(members: usize) -> u128 {
     let world = World::start().await;
     crowd(&world, members).await;
-    let store = Store::connect(Connection::local(TABLE, world.database()));
+    let store = Store::connect(Connection::local(world.table(), world.database()));
     let asked = ask(&world, "group", json!({"amount": "5.00", "category": "goodwill"})).await.expect(202, "");
     let id: GroupGrantId = asked.json["job"]["id"].as_str().unwrap().parse().unwrap();
     let record = edge::StreamRecord::about(ChangedItem::GroupGrant(id), "1");

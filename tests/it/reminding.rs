@@ -33,6 +33,7 @@ async fn days(world: &World, days: u32) {
     for _ in 0..days * 3 {
         world.pass(SignedDuration::from_hours(8));
         world.expire().await;
+        world.catch_up().await;
     }
 }
 

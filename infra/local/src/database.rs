@@ -1,20 +1,26 @@
-//! An embedded DynamoDB that answers over HTTP, with the template's table in it.
+//! A DynamoDB with the template's table in it: an embedded one that answers over HTTP, or any other.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{net::Ipv4Addr, path::Path, time::Duration};
 
 use dynoxide::actions::{create_table::CreateTableRequest, list_tables::ListTablesRequest};
+use serde_json::{Value, json};
+use store::Connection;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{Failure, Stream, Template};
 
-/// The table's name.
+/// The table's name in the embedded database.
 pub const TABLE: &str = "ledger";
+/// How often another database is asked whether it has made the table.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long another database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running embedded database. It stops when this is dropped.
+/// A database. One that is embedded stops when this is dropped.
 pub struct Database {
-    inner: dynoxide::Database,
     endpoint: String,
-    server: JoinHandle<()>,
+    table: String,
+    server: Option<JoinHandle<()>>,
 }
 
 impl Database {
@@ -36,26 +42,91 @@ impl Database {
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        Ok(Self { inner: database, endpoint, server })
+        let server = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Ok(Self { endpoint, table: TABLE.to_owned(), server: Some(server) })
+    }
+
+    /// The database at this address, with a new table of this name.
+    ///
+    /// # Errors
+    /// When it does not answer, or will not make the table.
+    pub async fn elsewhere(endpoint: &str, table: &str) -> Result<Self, Failure> {
+        let database = Self { endpoint: endpoint.to_owned(), table: table.to_owned(), server: None };
+        database.call("DynamoDB_20120810.CreateTable", Template::read()?.table(table)?).await?;
+        let wanted = json!({"TableName": table});
+        while database
+            .call("DynamoDB_20120810.DescribeTable", wanted.clone())
+            .await?
+            .pointer("/Table/TableStatus")
+            .is_none_or(|status| status != "ACTIVE")
+        {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(database)
     }
 
     /// What changes in the table, from the beginning.
     ///
     /// # Errors
     /// When the table has no stream.
-    pub fn stream(&self) -> Result<Stream, Failure> {
-        Stream::of(self.inner.clone())
+    pub async fn stream(&self) -> Result<Stream, Failure> {
+        Stream::of(&self.endpoint, &self.table).await
     }
 
     /// Where it answers.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// How the store reaches the table.
+    pub fn connection(&self) -> Connection {
+        Connection::local(&self.table, &self.endpoint)
+    }
+
+    /// Asks it one thing, beside the store.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn call(&self, target: &str, body: Value) -> Result<Value, Failure> {
+        call(&self.endpoint, target, body).await
+    }
+}
+
+/// Asks a database for one thing: an operation, such as `DynamoDB_20120810.GetItem`, and what it takes.
+///
+/// # Errors
+/// When it does not answer, or refuses.
+pub(crate) async fn call(endpoint: &str, target: &str, body: Value) -> Result<Value, Failure> {
+    let (endpoint, target) = (endpoint.to_owned(), target.to_owned());
+    let asked = move || -> Result<Value, Failure> {
+        let request = ureq::post(&endpoint).config().http_status_as_error(false);
+        let request = request.timeout_global(Some(PATIENCE)).build();
+        let mut response = request
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", &target)
+            .header("x-amz-date", "20260101T000000Z")
+            // Nobody checks it on this machine, but it has to be there.
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
+            .send(body.to_string())?;
+        let answer = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
+        if response.status().is_success() {
+            Ok(serde_json::from_str(&answer)?)
+        } else {
+            Err(format!("{target} answered {}: {answer}", response.status()).into())
+        }
+    };
+    tokio::task::spawn_blocking(asked).await?
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some(server) = &self.server {
+            server.abort();
+        }
     }
 }

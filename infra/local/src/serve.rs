@@ -28,10 +28,10 @@ use mail::MailSettings;
 use notify::notify;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{ApiKey, Connection, Edit, Notices, Store};
+use store::{ApiKey, Edit, Notices, Store};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside, TABLE};
+use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside};
 
 /// The database's file in the data's folder.
 const LEDGER: &str = "ledger.db";
@@ -179,7 +179,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let now = Timestamp::now();
     let credentials = Credentials::of(folder, now)?;
     let database = Database::start(folder.map(|folder| folder.join(LEDGER)).as_deref(), 0).await?;
-    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    let store = Store::connect(database.connection());
     keep_store_key(&store, &credentials, now).await?;
     keep_mail_settings(&store, now).await?;
 
@@ -202,7 +202,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
-    follow(&mut server, &database, &store, &outside)?;
+    follow(&mut server, &database, &store, &outside).await?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -231,7 +231,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let now = Timestamp::now();
     let credentials = Credentials::of(Some(&folder), now)?;
     let database = Database::start(Some(&folder.join(LEDGER)), options.port).await?;
-    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    let store = Store::connect(database.connection());
     keep_store_key(&store, &credentials, now).await?;
     keep_mail_settings(&store, now).await?;
 
@@ -241,11 +241,11 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
-    follow(&mut server, &database, &store, &Outside::new(Some(folder.as_path()))?)?;
+    follow(&mut server, &database, &store, &Outside::new(Some(folder.as_path()))?).await?;
 
     let environment = folder.join("lambda.env");
     let lines = [
-        ("SCRIP_TABLE", TABLE),
+        ("SCRIP_TABLE", database.table()),
         ("SCRIP_ADMIN_KEY_SHA256", &Hash::of(credentials.admin_key.as_bytes()).to_string()),
         ("SCRIP_OIDC_ISSUER", issuer.url()),
         ("SCRIP_OIDC_AUDIENCE", AUDIENCE),
@@ -291,7 +291,7 @@ pub async fn run_schedule(data: &Path, url: Option<String>, at: Timestamp) -> Re
         return send(url, event).await;
     };
     let database = Database::start(Some(&data.join(LEDGER)), 0).await?;
-    let store = Store::connect(Connection::local(TABLE, database.endpoint()));
+    let store = Store::connect(database.connection());
     let event = Event::read(&serde_json::from_value::<EventBridgeEvent<Value>>(event)?, TICK_TIME)?;
     Ok(serde_json::to_value(expire_on_schedule(store, event).await?)?)
 }
@@ -387,16 +387,16 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
 }
 
 /// Lets every function follow the table's stream, or its queue, that the template lets.
-fn follow(
+async fn follow(
     server: &mut JoinSet<Result<(), Failure>>,
     database: &Database,
     store: &Store,
     outside: &Outside,
 ) -> Result<(), Failure> {
-    server.spawn(database.stream()?.follow(store.clone(), index_customers));
-    server.spawn(database.stream()?.follow(store.clone(), grant_group));
+    server.spawn(database.stream().await?.follow(store.clone(), index_customers));
+    server.spawn(database.stream().await?.follow(store.clone(), grant_group));
     let told = outside.clone();
-    server.spawn(database.stream()?.follow(store.clone(), move |_, batch| {
+    server.spawn(database.stream().await?.follow(store.clone(), move |_, batch| {
         let told = told.clone();
         notify(batch, move |events| told.clone().take(events, Timestamp::now()))
     }));

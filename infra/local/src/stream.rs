@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb;
-use dynoxide::actions::{
-    describe_stream::DescribeStreamRequest, get_records::GetRecordsRequest,
-    get_shard_iterator::GetShardIteratorRequest, list_streams::ListStreamsRequest,
-};
 use edge::{Batch, StreamRecord};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::{Failure, TABLE};
+use crate::{Failure, database::call};
 
 /// How often the stream is looked at here.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -23,31 +19,27 @@ const BATCH: usize = 100;
 
 /// A place in the table's stream.
 pub struct Stream {
-    database: dynoxide::Database,
+    endpoint: String,
     arn: String,
     shard: String,
     place: String,
 }
 
 impl Stream {
-    /// The stream of this database, from its beginning: what is listed twice is the same.
+    /// The stream of this table, from its beginning: what is listed twice is the same.
     ///
     /// # Errors
     /// When the table has no stream.
-    pub fn of(database: dynoxide::Database) -> Result<Self, Failure> {
-        let streams = database
-            .list_streams(serde_json::from_value::<ListStreamsRequest>(json!({"TableName": TABLE}))?)?;
-        let streams = serde_json::to_value(streams)?;
-        let arn = streams
-            .pointer("/Streams/0/StreamArn")
-            .and_then(Value::as_str)
-            .ok_or("the table has no stream")?;
-        let description = serde_json::from_value::<DescribeStreamRequest>(json!({"StreamArn": arn}))?;
-        let description = serde_json::to_value(database.describe_stream(description)?)?;
-        let shard = description.pointer("/StreamDescription/Shards/0/ShardId").and_then(Value::as_str);
-        let shard = shard.ok_or("the stream has no shard")?.to_owned();
-        let mut stream = Self { database, arn: arn.to_owned(), shard, place: String::new() };
-        stream.place = stream.iterator(&json!({"ShardIteratorType": "TRIM_HORIZON"}))?;
+    pub(crate) async fn of(endpoint: &str, table: &str) -> Result<Self, Failure> {
+        let text =
+            |value: Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let streams = ask(endpoint, "ListStreams", json!({"TableName": table})).await?;
+        let arn = text(streams, "/Streams/0/StreamArn").ok_or("the table has no stream")?;
+        let described = ask(endpoint, "DescribeStream", json!({"StreamArn": arn})).await?;
+        let shard =
+            text(described, "/StreamDescription/Shards/0/ShardId").ok_or("the stream has no shard")?;
+        let mut stream = Self { endpoint: endpoint.to_owned(), arn, shard, place: String::new() };
+        stream.place = stream.iterator(&json!({"ShardIteratorType": "TRIM_HORIZON"})).await?;
         Ok(stream)
     }
 
@@ -62,9 +54,10 @@ impl Stream {
         A: Future<Output = Vec<StreamRecord>>,
     {
         let request = json!({"ShardIterator": self.place, "Limit": BATCH});
-        let answer = self.database.get_records(serde_json::from_value::<GetRecordsRequest>(request)?)?;
-        let next = answer.next_shard_iterator.ok_or("the stream ended")?;
-        let event: dynamodb::Event = serde_json::from_value(json!({"Records": answer.records}))?;
+        let answer = ask(&self.endpoint, "GetRecords", request).await?;
+        let next =
+            answer.get("NextShardIterator").and_then(Value::as_str).ok_or("the stream ended")?.to_owned();
+        let event: dynamodb::Event = serde_json::from_value(json!({"Records": answer.get("Records")}))?;
         if event.records.is_empty() {
             return Ok(false);
         }
@@ -74,7 +67,8 @@ impl Stream {
         self.place = match first {
             None => next,
             Some(first) => {
-                self.iterator(&json!({"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first}))?
+                let place = json!({"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first});
+                self.iterator(&place).await?
             }
         };
         Ok(delivered)
@@ -97,12 +91,18 @@ impl Stream {
     }
 
     /// The place that these words name.
-    fn iterator(&self, place: &Value) -> Result<String, Failure> {
+    async fn iterator(&self, place: &Value) -> Result<String, Failure> {
         let mut request = json!({"StreamArn": self.arn, "ShardId": self.shard});
         if let (Some(request), Some(place)) = (request.as_object_mut(), place.as_object()) {
             request.extend(place.clone());
         }
-        let request = serde_json::from_value::<GetShardIteratorRequest>(request)?;
-        Ok(self.database.get_shard_iterator(request)?.shard_iterator.ok_or("the stream has no such place")?)
+        let answer = ask(&self.endpoint, "GetShardIterator", request).await?;
+        let place = answer.get("ShardIterator").and_then(Value::as_str);
+        Ok(place.ok_or("the stream has no such place")?.to_owned())
     }
+}
+
+/// Asks the database's streams for one thing.
+async fn ask(endpoint: &str, operation: &str, body: Value) -> Result<Value, Failure> {
+    call(endpoint, &format!("DynamoDBStreams_20120810.{operation}"), body).await
 }

@@ -145,12 +145,14 @@ impl Webhooks {
 
     fn rest(&self, url: &WebhookUrl, timed_out: bool, at: Timestamp) {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        if timed_out {
-            let before = resting.get(url.as_str()).map(|(_, rest)| rest.saturating_mul(2));
-            let rest = before.unwrap_or(FIRST_REST).min(MAX_REST);
-            resting.insert(url.to_string(), (at.checked_add(rest).unwrap_or(Timestamp::MAX), rest));
-        } else {
-            resting.remove(url.as_str());
+        match resting.get(url.as_str()).copied() {
+            _ if !timed_out => drop(resting.remove(url.as_str())),
+            // Of several who waited at the same time, one has said so already.
+            Some((until, _)) if at < until => {}
+            before => {
+                let rest = before.map_or(FIRST_REST, |(_, rest)| rest.saturating_mul(2).min(MAX_REST));
+                resting.insert(url.to_string(), (at.checked_add(rest).unwrap_or(Timestamp::MAX), rest));
+            }
         }
     }
 }

@@ -116,8 +116,8 @@ impl TryFrom<String> for Address {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let bare = Options::default().without_display_text().without_domain_literal().with_required_tld();
-        // SES takes no others.
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        // SES takes no others, and nobody's is quoted.
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),:;<>[\\]".contains(&byte));
         let address = EmailAddress::parse_with_options(&text, bare).ok().filter(|_| plain);
         address.map(Self).ok_or("must be an e-mail address in ASCII, such as \"alice@example.com\"")
     }

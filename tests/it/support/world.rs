@@ -13,7 +13,7 @@ use http::{HeaderMap, Request};
 use index_customers::index_customers;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Hash, Role};
-use local::{Bundle, Database, Issuer, Outside, Stream, TABLE};
+use local::{Bundle, Database, Issuer, Outside, Stream};
 use notify::notify;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -66,9 +66,14 @@ pub struct Client<'a> {
 
 impl World {
     pub async fn start() -> Self {
-        let database = Database::start(None, 0).await.unwrap();
+        let database = database().await;
         let wire = Wire::to(database.endpoint()).await;
-        let store = Store::connect(Connection::local(TABLE, &wire.endpoint));
+        let store = Store::connect(Connection::local(database.table(), &wire.endpoint));
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            streams.push(database.stream().await.unwrap());
+        }
+        let Ok(streams) = <[Stream; 3]>::try_from(streams) else { unreachable!("there are three") };
         let now: Timestamp = START.parse().unwrap();
 
         let (admin_key, admin) = edge::new_api_key(Role::Admin, None, now).unwrap();
@@ -87,7 +92,7 @@ impl World {
             store_key,
             now: Mutex::new(now),
             published,
-            streams: tokio::sync::Mutex::new([(); 3].map(|()| database.stream().unwrap())),
+            streams: tokio::sync::Mutex::new(streams),
             outside: Outside::new(None).unwrap(),
             database,
             _issuer: server,
@@ -180,7 +185,7 @@ impl World {
     /// Lets the table's stream run dry, so that all that follows from the ledger is done.
     pub async fn catch_up(&self) {
         // Beside the wire, whose trips are those of calls.
-        let store = Store::connect(Connection::local(TABLE, self.database()));
+        let store = Store::connect(self.database.connection());
         let mut streams = self.streams.lock().await;
         let [lists, grants, news] = &mut *streams;
         let tell = |_, batch| notify(batch, |events| self.outside.clone().take(events, self.now()));
@@ -206,6 +211,11 @@ impl World {
     /// Where the database answers, beside the wire.
     pub fn database(&self) -> &str {
         self.database.endpoint()
+    }
+
+    /// The table's name there.
+    pub fn table(&self) -> &str {
+        self.database.table()
     }
 
     /// The customer's one account, as the API shows it.
@@ -363,6 +373,17 @@ pub fn check_ledger(entries: &[Value]) {
         let hash = entry["hash"].as_str().unwrap();
         assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{entry}");
         last.insert(currency, (before.strict_add(1), hash, balance + amount));
+    }
+}
+
+/// A database for one test: an embedded one, or a new table of the one that `SCRIP_TEST_DYNAMODB` names.
+async fn database() -> Database {
+    match std::env::var("SCRIP_TEST_DYNAMODB") {
+        Ok(endpoint) => {
+            let table = format!("ledger-{}-{}", std::process::id(), fresh());
+            Database::elsewhere(&endpoint, &table).await.unwrap()
+        }
+        Err(_) => Database::start(None, 0).await.unwrap(),
     }
 }
 
