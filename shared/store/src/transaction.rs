@@ -42,7 +42,8 @@ impl Store {
             .client
             .transact_write_items()
             .set_transact_items(Some(write.items.clone()))
-            .client_request_token(&write.token)
+            // A token is one of the whole account's: two ledgers in it may come to write the same at the same moment.
+            .client_request_token(token(&[self.table.as_bytes(), write.token.as_bytes()]))
             .send()
             .await;
         let Err(error) = sent else {
