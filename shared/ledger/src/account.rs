@@ -128,6 +128,23 @@ pub struct Lifetime {
     pub by_customer: Money,
 }
 
+impl Lifetime {
+    /// Each with its name.
+    pub fn totals(&self) -> [(&'static str, Money); 9] {
+        [
+            ("granted", self.granted),
+            ("topped_up", self.topped_up),
+            ("redeemed", self.redeemed),
+            ("refunded", self.refunded),
+            ("withdrawn", self.withdrawn),
+            ("expired", self.expired),
+            ("debited", self.debited),
+            ("by_admin", self.by_admin),
+            ("by_customer", self.by_customer),
+        ]
+    }
+}
+
 /// One customer's credit in one currency, as of its last change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

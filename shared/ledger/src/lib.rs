@@ -5,6 +5,7 @@
 
 mod account;
 mod adjust;
+mod audit;
 mod entry;
 mod expire;
 mod grant;
@@ -26,6 +27,7 @@ pub use account::{
     Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, MAX_WAITING_TOPUPS, Role,
 };
 pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
+pub use audit::{Audit, Beside, Booked, Finding, Flaw};
 pub use entry::{
     Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment, PaymentMode,
     SALT, Seal, Texts, Unreadable, Written,

@@ -1,0 +1,469 @@
+//! Whether an account is what its entries say: one checker for the API, the function that samples and the auditor.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    Account, Currency, CustomerId, Drift, Entry, EntryId, EntryType, Hash, Hold, Money, OutOfRange, Replay,
+    Topup, TopupId, TopupStatus, text::words,
+};
+
+/// Findings that one account is told of; a ledger that is broken throughout says no more by more of them.
+const MAX_FINDINGS: usize = 100;
+
+words! {
+    /// What is wrong.
+    pub enum Flaw {
+        /// A stored item that cannot be read.
+        Unreadable = "unreadable",
+        /// An entry of another account.
+        EntryAccount = "entry_account",
+        /// Numbers that no entry has.
+        EntryMissing = "entry_missing",
+        /// A number that an entry before has, or a later one.
+        EntryRepeated = "entry_repeated",
+        /// An entry that does not hold the hash of the one before it.
+        ChainBroken = "chain_broken",
+        /// An entry whose hash is not that of its content.
+        HashMismatch = "hash_mismatch",
+        /// A free text that is not the one that was hashed.
+        TextAltered = "text_altered",
+        /// An entry that is earlier than the one before it.
+        EntryTime = "entry_time",
+        /// An entry that is not as entries of its type are.
+        EntryForm = "entry_form",
+        /// An entry that takes from lots, or makes them, as no rule does.
+        EntryLots = "entry_lots",
+        /// An entry of a hold that is not there, or is another.
+        EntryHold = "entry_hold",
+        /// A refund of what was not spent.
+        EntryRefund = "entry_refund",
+        /// An entry whose parts do not come to its amount.
+        EntryAmount = "entry_amount",
+        /// An entry with another balance than follows.
+        EntryBalance = "entry_balance",
+        /// An entry with other holds than follow.
+        EntryHeld = "entry_held",
+        /// Amounts that no rule lets in.
+        OutOfRange = "out_of_range",
+        /// Entries without an account.
+        AccountMissing = "account_missing",
+        /// An account that is not at its last entry.
+        AccountNumber = "account_number",
+        /// An account whose hash or time is not that of its last entry.
+        AccountHash = "account_hash",
+        /// An account whose balance is not that of its last entry.
+        AccountBalance = "account_balance",
+        /// An account whose lots do not follow from its entries.
+        AccountLots = "account_lots",
+        /// An account whose holds do not follow from its entries.
+        AccountHolds = "account_holds",
+        /// An account that owes something else than follows from its entries.
+        AccountDebt = "account_debt",
+        /// An account whose totals do not follow from its entries.
+        AccountTotals = "account_totals",
+        /// An account that does not count the top-ups that wait.
+        AccountPending = "account_pending",
+        /// An account that the schedule would look at after its next expiry.
+        AccountExpiry = "account_expiry",
+        /// An entry of a top-up that is not there, or not approved.
+        TopupMissing = "topup_missing",
+        /// An approved top-up that no entry credits.
+        TopupUncredited = "topup_uncredited",
+        /// A top-up that says something else than its entry.
+        TopupDiffers = "topup_differs",
+        /// A top-up that was credited twice.
+        TopupRepeated = "topup_repeated",
+        /// What was given back of a redemption is not the sum of its refunds.
+        RefundsDiffer = "refunds_differ",
+        /// An item under another key than its own.
+        KeyDrift = "key_drift",
+        /// An item that stands elsewhere in an index than it should.
+        IndexDrift = "index_drift",
+        /// A list that says something else than what it lists.
+        ListDrift = "list_drift",
+        /// An item of no known kind.
+        UnknownItem = "unknown_item",
+        /// Two items under one key.
+        ItemRepeated = "item_repeated",
+        /// Sums over all accounts that do not come to each other.
+        TotalsDiffer = "totals_differ",
+    }
+}
+
+impl Flaw {
+    /// Whether one stored item alone shows it, whatever stands beside.
+    pub fn is_of_one_item(self) -> bool {
+        use Flaw::{HashMismatch, IndexDrift, ItemRepeated, KeyDrift, TextAltered, UnknownItem, Unreadable};
+        matches!(
+            self,
+            Unreadable | HashMismatch | TextAltered | KeyDrift | IndexDrift | UnknownItem | ItemRepeated
+        )
+    }
+
+    /// Whether a change between the reads of account, top-ups and refunds could look like it.
+    pub fn may_be_haste(self) -> bool {
+        use Flaw::{AccountPending, RefundsDiffer, TopupDiffers, TopupMissing, TopupUncredited};
+        matches!(self, AccountPending | RefundsDiffer | TopupDiffers | TopupMissing | TopupUncredited)
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// In the account of this currency, where that can be told.
+    #[serde(skip)]
+    pub currency: Option<Currency>,
+    /// The entry, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EntryId>,
+    /// What is wrong.
+    pub code: Flaw,
+    /// The same in words, with what was found.
+    pub detail: String,
+}
+
+/// One account's entries, taken in one after the other, to hold what is stored beside them against.
+///
+/// It goes on after an entry that does not follow, by numbers and hashes alone. Memory grows with the redemptions and
+/// top-ups of the account, by some bytes each, and not with its entries.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The account as far as every entry followed.
+    replay: Replay,
+    /// Whether it still does.
+    follows: bool,
+    entries: u64,
+    number: u64,
+    hash: Hash,
+    balance: Option<Money>,
+    findings: Vec<Finding>,
+    /// Entry and amount of each top-up that was credited.
+    credited: BTreeMap<TopupId, (EntryId, Money)>,
+    /// What was given back of which redemption.
+    refunded: BTreeMap<u64, Money>,
+    booked: Booked,
+}
+
+/// What all entries of one currency come to, in smallest units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// Granted, topped up and given back.
+    pub brought: i128,
+    /// Spent, withdrawn, expired, debited and voided.
+    pub taken: i128,
+}
+
+impl Booked {
+    /// Both together with another's.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            brought: self.brought.saturating_add(other.brought),
+            taken: self.taken.saturating_add(other.taken),
+        }
+    }
+}
+
+/// What is stored beside an account's entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// The account, if there is one.
+    pub account: Option<&'a Account>,
+    /// The customer's top-up requests, of whichever currency.
+    pub topups: &'a [Topup],
+    /// What is noted as given back, by redemption.
+    pub refunds: &'a BTreeMap<u64, Money>,
+    /// When it was read.
+    pub at: Timestamp,
+}
+
+impl Audit {
+    /// Before the first entry.
+    pub fn new(customer: CustomerId, currency: Currency) -> Self {
+        Self {
+            replay: Replay::new(customer, currency),
+            follows: true,
+            entries: 0,
+            number: 0,
+            hash: Hash::ZERO,
+            balance: None,
+            findings: Vec::new(),
+            credited: BTreeMap::new(),
+            refunded: BTreeMap::new(),
+            booked: Booked::default(),
+        }
+    }
+
+    /// The last entry's number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The last entry's hash.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// How many entries were taken in.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// What they come to.
+    pub fn booked(&self) -> Booked {
+        self.booked
+    }
+
+    /// Takes the next entry in, by number.
+    pub fn take(&mut self, entry: &Entry) {
+        self.entries = self.entries.saturating_add(1);
+        let drift = if self.follows { self.replay.apply(entry).err() } else { self.next_drift(entry) };
+        if let Some(drift) = &drift {
+            self.find(Some(entry.id()), flaw_of(drift), drift.to_string());
+            // One that comes again is passed over; after any other, lots and balances tell nothing more.
+            self.follows = self.follows && matches!(drift, Drift::Number { .. }) && entry.number <= self.number;
+        }
+        if entry.number > self.number {
+            self.number = entry.number;
+            self.hash = entry.hash;
+            self.balance = Some(entry.balance_after);
+            self.note(entry);
+        }
+    }
+
+    /// What of number and hashes does not follow, where nothing else is asked any more.
+    fn next_drift(&self, entry: &Entry) -> Option<Drift> {
+        let expected = self.number.saturating_add(1);
+        if entry.number != expected {
+            return Some(Drift::Number { expected, found: entry.number });
+        }
+        if entry.prev_hash != self.hash {
+            return Some(Drift::Previous);
+        }
+        let content = entry.content().ok();
+        content.is_none_or(|content| Hash::of(content.as_bytes()) != entry.hash).then_some(Drift::Hash)
+    }
+
+    /// What top-ups, refunds and totals are held against.
+    fn note(&mut self, entry: &Entry) {
+        let minor = entry.amount.minor().map_or(0, i128::from);
+        if minor > 0 {
+            self.booked.brought = self.booked.brought.saturating_add(minor);
+        } else {
+            self.booked.taken = self.booked.taken.saturating_sub(minor);
+        }
+        if let Some(topup) = &entry.topup
+            && let Some((first, _)) = self.credited.insert(topup.clone(), (entry.id(), entry.amount))
+        {
+            self.find(Some(entry.id()), Flaw::TopupRepeated, format!("{topup} was credited by {first}"));
+        }
+        if let (EntryType::Refund, Some(redemption)) = (entry.kind, entry.redemption) {
+            let before = self.refunded.get(&redemption).copied();
+            let sum = before.map_or(Ok(entry.amount), |before| before.plus(entry.amount));
+            self.refunded.insert(redemption, sum.unwrap_or(entry.amount));
+        }
+    }
+
+    /// Notes something that whoever reads the items found.
+    pub fn find(&mut self, entry: Option<EntryId>, code: Flaw, detail: String) {
+        let currency = Some(self.replay.account().currency);
+        let known = |found: &Finding| entry.is_some() && (found.entry, found.code) == (entry, code);
+        if self.findings.len() < MAX_FINDINGS && !self.findings.iter().any(known) {
+            self.findings.push(Finding { currency, entry, code, detail });
+        }
+    }
+
+    /// All that is wrong, with the entries and with what is stored beside them.
+    pub fn findings(&self, beside: Beside<'_>) -> Vec<Finding> {
+        let mut audit = self.clone();
+        if let Err(OutOfRange) = audit.compare(beside) {
+            audit.find(None, Flaw::OutOfRange, OutOfRange.to_string());
+        }
+        audit.findings
+    }
+
+    fn compare(&mut self, beside: Beside<'_>) -> Result<(), OutOfRange> {
+        self.compare_topups(beside.topups)?;
+        self.compare_refunds(beside.refunds);
+        let Some(account) = beside.account else {
+            let detail = format!("there are {} entries, and no account", self.entries);
+            if self.entries > 0 {
+                self.find(None, Flaw::AccountMissing, detail);
+            }
+            return Ok(());
+        };
+        self.compare_pending(account, beside.topups)?;
+        if account.number != self.number {
+            let detail = format!("the account is at entry {}, the last is {}", account.number, self.number);
+            self.find(None, Flaw::AccountNumber, detail);
+            return Ok(());
+        }
+        let (hash, at) = (self.hash, self.replay.account().at);
+        if account.hash != hash {
+            let detail = format!("the account's hash is {}, the last entry's {hash}", account.hash);
+            self.find(None, Flaw::AccountHash, detail);
+        }
+        let (said, follows) = (account.balance()?, self.balance.unwrap_or(Money::zero(account.currency)));
+        if said != follows {
+            let detail = format!("the account's balance is {said}, after the last entry {follows}");
+            self.find(None, Flaw::AccountBalance, detail);
+        }
+        self.compare_expiry(account, beside.at);
+        if !self.follows {
+            return Ok(());
+        }
+        if account.number > 0 && account.at != at {
+            let detail = format!("the account is of {}, the last entry of {at}", account.at);
+            self.find(None, Flaw::AccountHash, detail);
+        }
+        self.compare_parts(account);
+        Ok(())
+    }
+
+    fn compare_parts(&mut self, account: &Account) {
+        let replayed = self.replay.account().clone();
+        let mut differs = Vec::new();
+        if account.lots != replayed.lots {
+            let lot = |of: &Account, at: usize| {
+                of.lots.get(at).map_or("none".to_owned(), |lot| format!("lot {} with {}", lot.number, lot.remaining))
+            };
+            let longest = account.lots.len().max(replayed.lots.len());
+            let at = (0..longest).find(|at| account.lots.get(*at) != replayed.lots.get(*at)).unwrap_or(0);
+            let (said, follows) = (lot(account, at), lot(&replayed, at));
+            differs.push((Flaw::AccountLots, format!("the account has {said} where {follows} follows")));
+        }
+        // Some rules leave those that have lapsed for the next to drop.
+        let live = |of: &Account| -> Vec<Hold> {
+            of.holds.iter().filter(|hold| hold.is_live(account.at)).cloned().collect()
+        };
+        let (said, follow) = (live(account), live(&replayed));
+        if said != follow {
+            let detail = format!("the account has {} live holds, or others, where {} follow", said.len(), follow.len());
+            differs.push((Flaw::AccountHolds, detail));
+        }
+        if account.debt != replayed.debt {
+            let detail = format!("the account owes {}, not {}", account.debt, replayed.debt);
+            differs.push((Flaw::AccountDebt, detail));
+        }
+        let (said, follow) = (account.lifetime.totals(), replayed.lifetime.totals());
+        for ((name, said), (_, follows)) in said.into_iter().zip(follow) {
+            if said != follows {
+                differs.push((Flaw::AccountTotals, format!("{name} is {said}, not {follows}")));
+            }
+        }
+        for (code, detail) in differs {
+            self.find(None, code, detail);
+        }
+    }
+
+    /// The schedule has to look no later than at the next expiry. What is over already waits for a hold or an exemption.
+    fn compare_expiry(&mut self, account: &Account, at: Timestamp) {
+        let expiries = account.lots.iter().filter_map(|lot| lot.origin.expiry());
+        let at = at.max(account.at);
+        for expiry in expiries {
+            let looks = account.expiry_bound.is_some_and(|bound| expiry <= at || bound <= expiry);
+            if !looks {
+                let bound = account.expiry_bound.map_or("never".to_owned(), |bound| bound.to_string());
+                let detail = format!("a lot expires at {expiry}, and the schedule looks at {bound}");
+                return self.find(None, Flaw::AccountExpiry, detail);
+            }
+        }
+    }
+
+    fn compare_pending(&mut self, account: &Account, topups: &[Topup]) -> Result<(), OutOfRange> {
+        let waits = |topup: &&Topup| {
+            topup.id.currency == account.currency && topup.status == TopupStatus::Pending
+        };
+        let waiting: Vec<&Topup> = topups.iter().filter(waits).collect();
+        let sum = Money::sum(account.currency, waiting.iter().map(|topup| topup.amount))?;
+        if account.pending != sum {
+            let detail = format!("the account counts {} as waiting, the top-ups come to {sum}", account.pending);
+            self.find(None, Flaw::AccountPending, detail);
+            return Ok(());
+        }
+        let key = |(at, amount): (Timestamp, Money)| (at, amount.minor().unwrap_or(i64::MAX));
+        let mut said: Vec<_> = account.lapses.iter().copied().map(key).collect();
+        let lapses = waiting.iter().filter_map(|topup| Some(key((topup.lapses_at?, topup.amount))));
+        let mut follow: Vec<_> = lapses.collect();
+        said.sort_unstable();
+        follow.sort_unstable();
+        if said != follow {
+            let detail = "the account has other moments at which top-ups lapse than these".to_owned();
+            self.find(None, Flaw::AccountPending, detail);
+        }
+        Ok(())
+    }
+
+    fn compare_topups(&mut self, topups: &[Topup]) -> Result<(), OutOfRange> {
+        let currency = self.replay.account().currency;
+        let mut unmatched = self.credited.clone();
+        for topup in topups.iter().filter(|topup| topup.id.currency == currency) {
+            let id = &topup.id;
+            let told = topup.resolution.as_ref().and_then(|resolution| resolution.credited);
+            match (topup.status, told, unmatched.remove(id)) {
+                (TopupStatus::Approved, Some(told), Some((entry, amount))) => {
+                    if told != (amount, entry) || amount > topup.amount {
+                        let (said, by) = told;
+                        let detail = format!("{id} was credited with {amount} by {entry}, and says {said} by {by}");
+                        self.find(Some(entry), Flaw::TopupDiffers, detail);
+                    }
+                }
+                (TopupStatus::Approved, ..) => {
+                    self.find(None, Flaw::TopupUncredited, format!("{id} is approved, and no entry credits it"));
+                }
+                (_, None, None) => {}
+                (status, _, entry) => {
+                    let entry = entry.map(|(entry, _)| entry);
+                    self.find(entry, Flaw::TopupDiffers, format!("{id} is {status}, and says that it was credited"));
+                }
+            }
+        }
+        for (id, (entry, _)) in unmatched {
+            self.find(Some(entry), Flaw::TopupMissing, format!("there is no top-up {id}"));
+        }
+        Ok(())
+    }
+
+    fn compare_refunds(&mut self, refunds: &BTreeMap<u64, Money>) {
+        let currency = self.replay.account().currency;
+        let zero = Money::zero(currency);
+        let numbers: std::collections::BTreeSet<u64> =
+            refunds.keys().chain(self.refunded.keys()).copied().collect();
+        for number in numbers {
+            let said = refunds.get(&number).copied().unwrap_or(zero);
+            let follows = self.refunded.get(&number).copied().unwrap_or(zero);
+            if said != follows {
+                let detail = format!("{said} is noted as given back, the refunds come to {follows}");
+                self.find(Some(EntryId { currency, number }), Flaw::RefundsDiffer, detail);
+            }
+        }
+    }
+}
+
+fn flaw_of(drift: &Drift) -> Flaw {
+    match drift {
+        Drift::Account { .. } => Flaw::EntryAccount,
+        Drift::Number { expected, found } if found > expected => Flaw::EntryMissing,
+        Drift::Number { .. } => Flaw::EntryRepeated,
+        Drift::Previous => Flaw::ChainBroken,
+        Drift::Hash => Flaw::HashMismatch,
+        Drift::Text { .. } => Flaw::TextAltered,
+        Drift::Time => Flaw::EntryTime,
+        Drift::Form { .. } => Flaw::EntryForm,
+        Drift::LotNotOpen { .. }
+        | Drift::LotNotNew { .. }
+        | Drift::LotOverdrawn { .. }
+        | Drift::LotOrigin { .. }
+        | Drift::LotNotDue { .. }
+        | Drift::LotLeft { .. } => Flaw::EntryLots,
+        Drift::HoldNotLive { .. } | Drift::HoldDiffers { .. } => Flaw::EntryHold,
+        Drift::RedemptionUnknown { .. } | Drift::RefundExceeds { .. } => Flaw::EntryRefund,
+        Drift::Overdraft { .. } | Drift::Amount { .. } => Flaw::EntryAmount,
+        Drift::Balance { .. } => Flaw::EntryBalance,
+        Drift::Held { .. } => Flaw::EntryHeld,
+        Drift::OutOfRange(_) => Flaw::OutOfRange,
+    }
+}
