@@ -787,6 +787,10 @@ async fn histories(seed: u64, deeds: usize) -> Result<(), String> {
         if live.status != 200 || then.status != 200 {
             return Err(format!("{log:#?} {} {}", live.text, then.text));
         }
+        let proof = admin.get("/v1/customers/alice/verification").await;
+        if proof.json["sound"] != true {
+            return Err(format!("{log:#?} {}", proof.text));
+        }
         let (mut live, then) = (live.json["accounts"][0].clone(), then.json["accounts"][0].clone());
         if then.is_null() {
             continue;

@@ -70,6 +70,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/customers/{customer}", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/entries", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/topups", json!(null), [200, 404, 200, 200]),
+        row("GET", "/v1/customers/{customer}/verification", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/settings", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/settings", json!({}), [403, 403, 403, 200]),
         row("GET", "/v1/settings/changes", json!(null), [403, 403, 403, 200]),

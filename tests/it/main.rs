@@ -20,6 +20,7 @@ mod support {
 mod attacked;
 mod attacked_again;
 mod attacked_thrice;
+mod auditing;
 mod bad_input;
 mod boot;
 mod calling;

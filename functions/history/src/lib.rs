@@ -1,8 +1,12 @@
-//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why; `GET /v1/customers`: all of them.
+//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why; `…/verification`: whether all of it
+//! follows; `GET /v1/customers`: all of them.
 
 mod customers;
 
-use edge::{Access, Call, CustomerView, EntryView, Limit, PageQuery, Problem, Reply, Routes, TopupView};
+use edge::{
+    Access, Call, CustomerView, EntryView, Limit, PageQuery, Problem, Reply, Routes, TopupView,
+    VerificationView,
+};
 use http::Method;
 use ledger::{EntryType, Label, LotId, Moment, Role};
 use serde::Deserialize;
@@ -15,6 +19,7 @@ pub fn routes() -> Routes {
         .on(Method::GET, "/v1/customers/{customer}", Access::All, customer)
         .on(Method::GET, "/v1/customers/{customer}/entries", Access::All, entries)
         .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
+        .on(Method::GET, "/v1/customers/{customer}/verification", Access::Admin, verification)
 }
 
 #[derive(Deserialize)]
@@ -86,6 +91,14 @@ async fn topups(store: Store, call: Call) -> Result<Reply, Problem> {
     let topups: Vec<_> = page.data.iter().map(|topup| topup.at(call.at)).collect();
     let data: Vec<_> = topups.iter().map(TopupView::new).collect();
     Reply::page(&data, page.next.as_ref())
+}
+
+async fn verification(store: Store, call: Call) -> Result<Reply, Problem> {
+    let customer = call.customer()?;
+
+    let verified = store.verify(&customer, call.at).await?.ok_or_else(Problem::customer_not_found)?;
+
+    Reply::ok(&VerificationView::new(customer, verified))
 }
 
 /// What a customer sees of itself before its first credit: nothing yet, and not that it does not exist.

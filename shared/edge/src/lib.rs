@@ -27,6 +27,6 @@ pub use routes::{Access, Route, Routes, Service};
 pub use start::{
     Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, stream, variable,
 };
-pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView};
+pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView, VerificationView};
 pub use webhook::{Reach, Undelivered, WebhookSecret, WebhookUrl, Webhooks};
 pub use who::{Gate, Who, key_id, new_api_key};

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ledger::{
-    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, GroupId, Hash, Label,
-    Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment, Policy, Refusal,
-    Role, Topup, TopupId, TopupStatus,
+    Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Finding, Flaw, GroupId, Hash,
+    Label, Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment, Policy,
+    Refusal, Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::{CustomerRecord, Listed, Profile, Settings};
+use store::{CustomerRecord, Listed, Profile, Settings, Verified};
 
 use crate::Problem;
 
@@ -429,5 +429,55 @@ impl From<Lifetime> for LifetimeView {
             by_customer,
         } = lifetime;
         Self { granted, topped_up, redeemed, refunded, withdrawn, expired, debited, by_admin, by_customer }
+    }
+}
+
+/// What came of holding a customer's accounts against their entries.
+#[derive(Debug, Serialize)]
+pub struct VerificationView {
+    customer: CustomerId,
+    sound: bool,
+    accounts: Vec<VerifiedAccountView>,
+    findings: Vec<FindingView>,
+}
+
+#[derive(Debug, Serialize)]
+struct VerifiedAccountView {
+    currency: Currency,
+    entries: u64,
+    hash: Hash,
+    sound: bool,
+    findings: Vec<FindingView>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryId>,
+    code: Flaw,
+    detail: String,
+}
+
+impl VerificationView {
+    /// Of this customer.
+    pub fn new(customer: CustomerId, verified: Verified) -> Self {
+        let view = |Finding { entry, code, detail, .. }: Finding| FindingView { entry, code, detail };
+        let views = |findings: Vec<Finding>| findings.into_iter().map(view).collect();
+        Self {
+            customer,
+            sound: verified.is_sound(),
+            accounts: verified
+                .accounts
+                .into_iter()
+                .map(|account| VerifiedAccountView {
+                    currency: account.currency,
+                    entries: account.entries,
+                    hash: account.hash,
+                    sound: account.findings.is_empty(),
+                    findings: views(account.findings),
+                })
+                .collect(),
+            findings: views(verified.findings),
+        }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) const LISTS: &str = "lists";
 /// The index partition of customers by name, and the sort key of their items in it.
 pub(crate) const NAMES: &str = "NAME";
 /// The prefix of the partitions of what is listed.
-const LISTED: &str = "LIST#";
+pub(crate) const LISTED: &str = "LIST#";
 /// The sort key of a job.
 pub(crate) const JOB: &str = "JOB";
 /// The prefix of the partitions of grants to groups.

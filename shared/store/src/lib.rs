@@ -5,6 +5,7 @@
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
 //! deleted, but for free texts that are erased; nothing but lists is written outside a transaction; no table is scanned.
 
+mod audit;
 mod client;
 mod commit;
 mod documents;
@@ -22,6 +23,7 @@ mod reminders;
 mod tests;
 mod transaction;
 
+pub use audit::{CustomerAudit, Verified, VerifiedAccount};
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, CommandKey, Committed, Requested};
 pub use documents::{
