@@ -87,7 +87,7 @@ fn nowhere(files: &[(String, String)], words: &[&str]) {
 
 /// Every manifest of the workspace's members, by its folder.
 fn members() -> Vec<(String, toml::Table)> {
-    let mut folders = vec!["infra/local".to_owned(), "tests".to_owned()];
+    let mut folders = vec!["infra/local".to_owned(), "infra/scrip".to_owned(), "tests".to_owned()];
     for parent in ["functions", "shared"] {
         folders.extend(names(parent).iter().map(|name| format!("{parent}/{name}")));
     }
@@ -250,6 +250,13 @@ fn nothing_outside_the_store_names_dynamodb() {
     others.retain(|(path, _)| !path.starts_with("shared/store/") && path != "tests/it/tidy.rs");
     nowhere(&others, &["aws_sdk_dynamodb"]);
     nowhere(&files(&["functions"], ".rs"), &["aws_", "DynamoDB"]);
+}
+
+#[test]
+fn only_the_auditor_reads_the_table_as_a_whole() {
+    let mut others = files(&["functions", "infra", "shared"], ".rs");
+    others.retain(|(path, _)| path != "shared/store/src/records.rs" && !path.starts_with("infra/scrip/"));
+    nowhere(&others, &["scan_part(", ".scan("]);
 }
 
 #[test]

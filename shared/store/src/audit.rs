@@ -13,7 +13,7 @@ use ledger::{
 };
 
 use crate::{
-    Error, Profile, Store,
+    Error, Profile, Record, Store,
     documents::{decode_profile, encode_profile},
     items::{
         ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Filed, GROUP, Item, Key, KeyDigest, LISTED, NAMES, REMINDERS,
@@ -104,6 +104,16 @@ impl CustomerAudit {
     /// Before the first item.
     pub fn new(customer: CustomerId) -> Self {
         Self { customer, entries: BTreeMap::new(), strays: Vec::new(), beside: Standing::default() }
+    }
+
+    /// As what stands in an export or in the table, one of the customer's items.
+    pub fn take_record(&mut self, record: &Record) {
+        self.take(&record.0);
+    }
+
+    /// Notes something that whoever reads the items found.
+    pub fn find(&mut self, code: Flaw, detail: String) {
+        self.strays.push(Finding { currency: None, entry: None, code, detail });
     }
 
     /// Takes one of the customer's items in, or of the customer's in the lists.

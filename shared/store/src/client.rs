@@ -45,9 +45,18 @@ impl Connection {
     /// # Errors
     /// The name of the variable that is missing.
     pub fn from_environment() -> Result<Self, String> {
+        let table = env::var("SCRIP_TABLE").map_err(|_| "SCRIP_TABLE is not set".to_owned())?;
+        Self::to_table(table)
+    }
+
+    /// To this table, with whatever else AWS's own variables say.
+    ///
+    /// # Errors
+    /// The name of the variable that is missing.
+    pub fn to_table(table: String) -> Result<Self, String> {
         let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
         Ok(Self {
-            table: variable("SCRIP_TABLE")?,
+            table,
             region: variable("AWS_REGION")?,
             endpoint: env::var("AWS_ENDPOINT_URL_DYNAMODB").or_else(|_| env::var("AWS_ENDPOINT_URL")).ok(),
             credentials: (

@@ -3,7 +3,8 @@
 //! One customer's credit in one currency is one item that holds its open lots; a change is one transaction that puts
 //! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
-//! deleted, but for free texts that are erased; nothing but lists is written outside a transaction; no table is scanned.
+//! deleted, but for free texts that are erased; nothing but lists is written outside a transaction; no table is scanned but by the
+//! auditor, which is no function.
 
 mod audit;
 mod client;
@@ -18,6 +19,7 @@ mod news;
 mod notices;
 mod queries;
 mod reach_back;
+mod records;
 mod reminders;
 #[cfg(test)]
 mod tests;
@@ -40,4 +42,5 @@ pub use queries::{
     TopupsCursor,
 };
 pub use reach_back::ReachBack;
+pub use records::{InvalidRecord, Place, Record, ScanPlace};
 pub use reminders::{ExpiringSoon, Reminder, Reminders};

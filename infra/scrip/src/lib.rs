@@ -1,0 +1,13 @@
+//! The auditor: reads a whole store, from its table or from an export of it, and holds everything against everything.
+//!
+//! It writes nothing but files of its own, which are gone when it ends, and needs no right but to read.
+
+mod audit;
+mod source;
+mod spool;
+
+/// Why something could not be read, for a person to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+pub use audit::{Options, Summary, audit};
+pub use source::Source;
