@@ -759,6 +759,55 @@ async fn what_others_write_while_the_auditor_reads_is_no_finding() {
     tokio::join!(write, audit);
 }
 
+/// One run of the function that samples.
+async fn sampled(world: &World) -> audit::Audited {
+    let time_left = std::time::Duration::from_secs(60);
+    audit::audit(world.store.clone(), edge::Event { at: world.now(), time_left }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daily_audit_comes_to_all_and_goes_on_where_it_stopped() {
+    let world = rich().await;
+    let raw = Raw::of(&world);
+    let items = Items(raw.dump());
+    let job = |items: Vec<Value>| items.into_iter().find(|item| item["pk"]["S"] == "JOB#AUDIT");
+    assert_eq!(job(raw.dump()), None);
+    let first = sampled(&world).await;
+    assert_eq!(
+        (first.customers, first.findings, first.finished_round, first.interrupted),
+        (5, 0, true, false)
+    );
+    let spoiled = items.entry("alice", 3);
+    raw.put(&with(
+        &spoiled,
+        "c",
+        json!({"S": spoiled["c"]["S"].as_str().unwrap().replace("20.00", "90.00")}),
+    ));
+    let second = sampled(&world).await;
+    assert_eq!((second.customers, second.finished_round), (5, true));
+    assert!(second.findings >= 1, "{second:?}");
+
+    // No time: nothing is looked at, and nothing is noted.
+    let before = job(raw.dump());
+    let event = edge::Event { at: world.now(), time_left: std::time::Duration::ZERO };
+    let hasty = audit::audit(world.store.clone(), event).await.unwrap();
+    assert_eq!((hasty.interrupted, hasty.finished_round), (true, false));
+    assert_eq!(job(raw.dump()), before);
+
+    // A run that stopped in the middle: the next goes on from there, to the end of the round.
+    let round = world.store.audit_round().await.unwrap();
+    let mut at = round.clone();
+    let mut seen = 0;
+    while seen < 3 {
+        let page = world.store.audit_next(&at, 1).await.unwrap();
+        seen += page.len();
+        at = world.store.audit_done(&at, page.first()).await.unwrap().unwrap();
+    }
+    assert_eq!(world.store.audit_done(&round, None).await.unwrap(), None, "somebody else carries it on");
+    let rest = sampled(&world).await;
+    assert!(rest.customers < 5 && rest.customers >= 1 && rest.finished_round, "{rest:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_ends_as_it_says() {
     let world = rich().await;

@@ -421,6 +421,7 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
                 let keys = match name.as_str() {
                     "Settings" => json!(["STORE", "KEY#*", "C#*", "LIST#*", "JOB#*"]),
                     "ExpireOnSchedule" => json!(["C#*", "JOB#*"]),
+                    "Audit" => json!(["JOB#*"]),
                     "Grant" | "GrantGroup" => json!(["C#*", "GRANT#*"]),
                     "IndexCustomers" => json!(["LIST#*"]),
                     _ => json!(["C#*"]),
@@ -443,6 +444,7 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
         writers,
         [
             "Approve",
+            "Audit",
             "ExpireOnSchedule",
             "Grant",
             "GrantGroup",

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use audit::audit;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use axum::{
     Json, Router,
@@ -39,6 +40,8 @@ const LEDGER: &str = "ledger.db";
 const URL: &str = "url";
 /// How often the schedule ticks here.
 const TICK: Duration = Duration::from_secs(60);
+/// How often accounts are audited here.
+const AUDIT: Duration = Duration::from_hours(24);
 /// How long one tick may take.
 const TICK_TIME: Duration = Duration::from_secs(50);
 /// Largest body that API Gateway lets through, in bytes.
@@ -202,6 +205,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
+    server.spawn(audit_daily(store.clone()));
     follow(&mut server, &database, &store, &outside).await?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
@@ -417,6 +421,17 @@ async fn tick(store: Store) -> Result<(), Failure> {
         let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
         if let Err(error) = expire_on_schedule(store.clone(), event).await {
             tracing::error!(%error, "the schedule's run failed; the next one goes on");
+        }
+    }
+}
+
+async fn audit_daily(store: Store) -> Result<(), Failure> {
+    let mut days = tokio::time::interval(AUDIT);
+    loop {
+        days.tick().await;
+        let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
+        if let Err(error) = audit(store.clone(), event).await {
+            tracing::error!(%error, "the audit failed; the next one goes on");
         }
     }
 }

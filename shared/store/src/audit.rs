@@ -395,6 +395,15 @@ impl Store {
         Err(Error::Conflict)
     }
 
+    /// How many entries a customer's accounts say that they have.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn entry_count(&self, customer: &CustomerId) -> Result<u64, Error> {
+        let revisions = self.revisions(customer).await?;
+        Ok(revisions.values().fold(0, |sum, (_, number)| sum.saturating_add(*number)))
+    }
+
     /// Reads all but the entries anew. Answers each account's revision, and whether none was written meanwhile.
     async fn take_beside(&self, audit: &mut CustomerAudit) -> Result<(Revisions, bool), Error> {
         let customer = audit.customer.clone();

@@ -19,6 +19,7 @@
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
 //! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
+//! | how far the daily audit is | `JOB#AUDIT` | `JOB` | |
 //! | how far the reminders are | `JOB#REMINDERS` | `JOB` | |
 //! | how early customers of their own are reminded | `JOB#REMINDERS` | `OWN` | |
 //! | grant to a group | `GRANT#id` | `JOB` | |
@@ -155,6 +156,10 @@ impl Key {
 
     pub(crate) fn reach_back() -> Self {
         Self { pk: "JOB#REACH_BACK".to_owned(), sk: JOB.to_owned() }
+    }
+
+    pub(crate) fn audit() -> Self {
+        Self { pk: "JOB#AUDIT".to_owned(), sk: JOB.to_owned() }
     }
 
     pub(crate) fn reminders() -> Self {

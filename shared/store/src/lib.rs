@@ -21,6 +21,7 @@ mod queries;
 mod reach_back;
 mod records;
 mod reminders;
+mod rounds;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -44,3 +45,4 @@ pub use queries::{
 pub use reach_back::ReachBack;
 pub use records::{InvalidRecord, Place, Record, ScanPlace};
 pub use reminders::{ExpiringSoon, Reminder, Reminders};
+pub use rounds::AuditRound;

@@ -78,8 +78,18 @@ impl Store {
         if job.finished_at.is_some() {
             return Ok(Vec::new());
         }
-        let partition = account_partition(job.shard);
-        let start = job.after.as_ref().map(|(customer, currency)| {
+        self.accounts_of(job.shard, job.after.as_ref(), limit).await
+    }
+
+    /// The next of one part of all accounts, after this one.
+    pub(crate) async fn accounts_of(
+        &self,
+        shard: u8,
+        after: Option<&(CustomerId, Currency)>,
+        limit: usize,
+    ) -> Result<Vec<Due>, Error> {
+        let partition = account_partition(shard);
+        let start = after.map(|(customer, currency)| {
             let mut start = Key::account(customer, *currency).to_item();
             start.extend([text("lq", &partition), text("lk", customer.as_str())]);
             start
