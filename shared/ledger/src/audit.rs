@@ -1,6 +1,6 @@
 //! Whether an account is what its entries say: one checker for the API, the function that samples and the auditor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -139,12 +139,28 @@ pub struct Audit {
     number: u64,
     hash: Hash,
     balance: Option<Money>,
-    findings: Vec<Finding>,
+    found: Found,
     /// Entry and amount of each top-up that was credited.
     credited: BTreeMap<TopupId, (EntryId, Money)>,
     /// What was given back of which redemption.
     refunded: BTreeMap<u64, Money>,
     booked: Booked,
+}
+
+/// What is wrong with one account, bounded.
+#[derive(Clone, Debug)]
+struct Found {
+    currency: Currency,
+    findings: Vec<Finding>,
+}
+
+impl Found {
+    fn find(&mut self, entry: Option<EntryId>, code: Flaw, detail: String) {
+        let known = |found: &Finding| entry.is_some() && (found.entry, found.code) == (entry, code);
+        if self.findings.len() < MAX_FINDINGS && !self.findings.iter().any(known) {
+            self.findings.push(Finding { currency: Some(self.currency), entry, code, detail });
+        }
+    }
 }
 
 /// What all entries of one currency come to, in smallest units.
@@ -190,7 +206,7 @@ impl Audit {
             number: 0,
             hash: Hash::ZERO,
             balance: None,
-            findings: Vec::new(),
+            found: Found { currency, findings: Vec::new() },
             credited: BTreeMap::new(),
             refunded: BTreeMap::new(),
             booked: Booked::default(),
@@ -270,141 +286,60 @@ impl Audit {
 
     /// Notes something that whoever reads the items found.
     pub fn find(&mut self, entry: Option<EntryId>, code: Flaw, detail: String) {
-        let currency = Some(self.replay.account().currency);
-        let known = |found: &Finding| entry.is_some() && (found.entry, found.code) == (entry, code);
-        if self.findings.len() < MAX_FINDINGS && !self.findings.iter().any(known) {
-            self.findings.push(Finding { currency, entry, code, detail });
-        }
+        self.found.find(entry, code, detail);
     }
 
     /// All that is wrong, with the entries and with what is stored beside them.
     pub fn findings(&self, beside: Beside<'_>) -> Vec<Finding> {
-        let mut audit = self.clone();
-        if let Err(OutOfRange) = audit.compare(beside) {
-            audit.find(None, Flaw::OutOfRange, OutOfRange.to_string());
+        let mut found = self.found.clone();
+        if let Err(OutOfRange) = self.compare(beside, &mut found) {
+            found.find(None, Flaw::OutOfRange, OutOfRange.to_string());
         }
-        audit.findings
+        found.findings
     }
 
-    fn compare(&mut self, beside: Beside<'_>) -> Result<(), OutOfRange> {
-        self.compare_topups(beside.topups)?;
-        self.compare_refunds(beside.refunds);
+    fn compare(&self, beside: Beside<'_>, found: &mut Found) -> Result<(), OutOfRange> {
+        self.compare_topups(beside.topups, found);
+        self.compare_refunds(beside.refunds, found);
         let Some(account) = beside.account else {
-            let detail = format!("there are {} entries, and no account", self.entries);
             if self.entries > 0 {
-                self.find(None, Flaw::AccountMissing, detail);
+                let detail = format!("there are {} entries, and no account", self.entries);
+                found.find(None, Flaw::AccountMissing, detail);
             }
             return Ok(());
         };
-        self.compare_pending(account, beside.topups)?;
+        compare_pending(account, beside.topups, found)?;
         if account.number != self.number {
             let detail = format!("the account is at entry {}, the last is {}", account.number, self.number);
-            self.find(None, Flaw::AccountNumber, detail);
+            found.find(None, Flaw::AccountNumber, detail);
             return Ok(());
         }
-        let (hash, at) = (self.hash, self.replay.account().at);
-        if account.hash != hash {
-            let detail = format!("the account's hash is {}, the last entry's {hash}", account.hash);
-            self.find(None, Flaw::AccountHash, detail);
+        if account.hash != self.hash {
+            let detail = format!("the account's hash is {}, the last entry's {}", account.hash, self.hash);
+            found.find(None, Flaw::AccountHash, detail);
         }
         let (said, follows) = (account.balance()?, self.balance.unwrap_or(Money::zero(account.currency)));
         if said != follows {
             let detail = format!("the account's balance is {said}, after the last entry {follows}");
-            self.find(None, Flaw::AccountBalance, detail);
+            found.find(None, Flaw::AccountBalance, detail);
         }
-        self.compare_expiry(account, beside.at);
+        compare_expiry(account, beside.at, found);
         if !self.follows {
             return Ok(());
         }
+        let at = self.replay.account().at;
         if account.number > 0 && account.at != at {
             let detail = format!("the account is of {}, the last entry of {at}", account.at);
-            self.find(None, Flaw::AccountHash, detail);
+            found.find(None, Flaw::AccountHash, detail);
         }
-        self.compare_parts(account, beside.at);
+        compare_parts(account, self.replay.account(), beside.at, found);
         Ok(())
     }
 
-    fn compare_parts(&mut self, account: &Account, at: Timestamp) {
-        let replayed = self.replay.account().clone();
-        let mut differs = Vec::new();
-        if account.lots != replayed.lots {
-            let lot = |of: &Account, at: usize| {
-                of.lots
-                    .get(at)
-                    .map_or("none".to_owned(), |lot| format!("lot {} with {}", lot.number, lot.remaining))
-            };
-            let longest = account.lots.len().max(replayed.lots.len());
-            let at = (0..longest).find(|at| account.lots.get(*at) != replayed.lots.get(*at)).unwrap_or(0);
-            let (said, follows) = (lot(account, at), lot(&replayed, at));
-            differs.push((Flaw::AccountLots, format!("the account has {said} where {follows} follows")));
-        }
-        // Those that have lapsed may be there, or be dropped: by a rule, or by the schedule without an entry.
-        let live = |of: &Account, at: Timestamp| -> Vec<Hold> {
-            of.holds.iter().filter(|hold| hold.is_live(at)).cloned().collect()
-        };
-        let unknown = live(account, account.at).iter().any(|hold| !replayed.holds.contains(hold));
-        let gone = live(&replayed, at.max(account.at)).iter().any(|hold| !account.holds.contains(hold));
-        if unknown || gone {
-            let (said, follow) = (account.holds.len(), replayed.holds.len());
-            let detail = format!("the account's {said} holds are not the {follow} that follow");
-            differs.push((Flaw::AccountHolds, detail));
-        }
-        if account.debt != replayed.debt {
-            let detail = format!("the account owes {}, not {}", account.debt, replayed.debt);
-            differs.push((Flaw::AccountDebt, detail));
-        }
-        let (said, follow) = (account.lifetime.totals(), replayed.lifetime.totals());
-        for ((name, said), (_, follows)) in said.into_iter().zip(follow) {
-            if said != follows {
-                differs.push((Flaw::AccountTotals, format!("{name} is {said}, not {follows}")));
-            }
-        }
-        for (code, detail) in differs {
-            self.find(None, code, detail);
-        }
-    }
-
-    /// The schedule has to look no later than at the next expiry. What is over already waits for a hold or an exemption.
-    fn compare_expiry(&mut self, account: &Account, at: Timestamp) {
-        let expiries = account.lots.iter().filter_map(|lot| lot.origin.expiry());
-        let at = at.max(account.at);
-        for expiry in expiries {
-            let looks = account.expiry_bound.is_some_and(|bound| expiry <= at || bound <= expiry);
-            if !looks {
-                let bound = account.expiry_bound.map_or("never".to_owned(), |bound| bound.to_string());
-                let detail = format!("a lot expires at {expiry}, and the schedule looks at {bound}");
-                return self.find(None, Flaw::AccountExpiry, detail);
-            }
-        }
-    }
-
-    fn compare_pending(&mut self, account: &Account, topups: &[Topup]) -> Result<(), OutOfRange> {
-        let waits =
-            |topup: &&Topup| topup.id.currency == account.currency && topup.status == TopupStatus::Pending;
-        let waiting: Vec<&Topup> = topups.iter().filter(waits).collect();
-        let sum = Money::sum(account.currency, waiting.iter().map(|topup| topup.amount))?;
-        if account.pending != sum {
-            let detail =
-                format!("the account counts {} as waiting, the top-ups come to {sum}", account.pending);
-            self.find(None, Flaw::AccountPending, detail);
-            return Ok(());
-        }
-        let key = |(at, amount): (Timestamp, Money)| (at, amount.minor().unwrap_or(i64::MAX));
-        let mut said: Vec<_> = account.lapses.iter().copied().map(key).collect();
-        let lapses = waiting.iter().filter_map(|topup| Some(key((topup.lapses_at?, topup.amount))));
-        let mut follow: Vec<_> = lapses.collect();
-        said.sort_unstable();
-        follow.sort_unstable();
-        if said != follow {
-            let detail = "the account has other moments at which top-ups lapse than these".to_owned();
-            self.find(None, Flaw::AccountPending, detail);
-        }
-        Ok(())
-    }
-
-    fn compare_topups(&mut self, topups: &[Topup]) -> Result<(), OutOfRange> {
+    fn compare_topups(&self, topups: &[Topup], found: &mut Found) {
         let currency = self.replay.account().currency;
-        let mut unmatched = self.credited.clone();
+        let mut unmatched: BTreeMap<&TopupId, (EntryId, Money)> =
+            self.credited.iter().map(|(id, credited)| (id, *credited)).collect();
         for topup in topups.iter().filter(|topup| topup.id.currency == currency) {
             let id = &topup.id;
             let told = topup.resolution.as_ref().and_then(|resolution| resolution.credited);
@@ -414,11 +349,11 @@ impl Audit {
                         let (said, by) = told;
                         let detail =
                             format!("{id} was credited with {amount} by {entry}, and says {said} by {by}");
-                        self.find(Some(entry), Flaw::TopupDiffers, detail);
+                        found.find(Some(entry), Flaw::TopupDiffers, detail);
                     }
                 }
                 (TopupStatus::Approved, ..) => {
-                    self.find(
+                    found.find(
                         None,
                         Flaw::TopupUncredited,
                         format!("{id} is approved, and no entry credits it"),
@@ -427,7 +362,7 @@ impl Audit {
                 (_, None, None) => {}
                 (status, _, entry) => {
                     let entry = entry.map(|(entry, _)| entry);
-                    self.find(
+                    found.find(
                         entry,
                         Flaw::TopupDiffers,
                         format!("{id} is {status}, and says that it was credited"),
@@ -436,25 +371,99 @@ impl Audit {
             }
         }
         for (id, (entry, _)) in unmatched {
-            self.find(Some(entry), Flaw::TopupMissing, format!("there is no top-up {id}"));
+            found.find(Some(entry), Flaw::TopupMissing, format!("there is no top-up {id}"));
         }
-        Ok(())
     }
 
-    fn compare_refunds(&mut self, refunds: &BTreeMap<u64, Money>) {
+    fn compare_refunds(&self, refunds: &BTreeMap<u64, Money>, found: &mut Found) {
         let currency = self.replay.account().currency;
         let zero = Money::zero(currency);
-        let numbers: std::collections::BTreeSet<u64> =
-            refunds.keys().chain(self.refunded.keys()).copied().collect();
+        let numbers: BTreeSet<u64> = refunds.keys().chain(self.refunded.keys()).copied().collect();
         for number in numbers {
             let said = refunds.get(&number).copied().unwrap_or(zero);
             let follows = self.refunded.get(&number).copied().unwrap_or(zero);
             if said != follows {
                 let detail = format!("{said} is noted as given back, the refunds come to {follows}");
-                self.find(Some(EntryId { currency, number }), Flaw::RefundsDiffer, detail);
+                found.find(Some(EntryId { currency, number }), Flaw::RefundsDiffer, detail);
             }
         }
     }
+}
+
+fn compare_parts(account: &Account, replayed: &Account, at: Timestamp, found: &mut Found) {
+    let mut differs = Vec::new();
+    if account.lots != replayed.lots {
+        let lot = |of: &Account, at: usize| {
+            of.lots
+                .get(at)
+                .map_or("none".to_owned(), |lot| format!("lot {} with {}", lot.number, lot.remaining))
+        };
+        let longest = account.lots.len().max(replayed.lots.len());
+        let at = (0..longest).find(|at| account.lots.get(*at) != replayed.lots.get(*at)).unwrap_or(0);
+        let (said, follows) = (lot(account, at), lot(replayed, at));
+        differs.push((Flaw::AccountLots, format!("the account has {said} where {follows} follows")));
+    }
+    // Those that have lapsed may be there, or be dropped: by a rule, or by the schedule without an entry.
+    let live = |of: &Account, at: Timestamp| -> Vec<Hold> {
+        of.holds.iter().filter(|hold| hold.is_live(at)).cloned().collect()
+    };
+    let unknown = live(account, account.at).iter().any(|hold| !replayed.holds.contains(hold));
+    let gone = live(replayed, at.max(account.at)).iter().any(|hold| !account.holds.contains(hold));
+    if unknown || gone {
+        let (said, follow) = (account.holds.len(), replayed.holds.len());
+        let detail = format!("the account's {said} holds are not the {follow} that follow");
+        differs.push((Flaw::AccountHolds, detail));
+    }
+    if account.debt != replayed.debt {
+        let detail = format!("the account owes {}, not {}", account.debt, replayed.debt);
+        differs.push((Flaw::AccountDebt, detail));
+    }
+    let (said, follow) = (account.lifetime.totals(), replayed.lifetime.totals());
+    for ((name, said), (_, follows)) in said.into_iter().zip(follow) {
+        if said != follows {
+            differs.push((Flaw::AccountTotals, format!("{name} is {said}, not {follows}")));
+        }
+    }
+    for (code, detail) in differs {
+        found.find(None, code, detail);
+    }
+}
+
+/// The schedule has to look no later than at the next expiry. What is over already waits for a hold or an exemption.
+fn compare_expiry(account: &Account, at: Timestamp, found: &mut Found) {
+    let expiries = account.lots.iter().filter_map(|lot| lot.origin.expiry());
+    let at = at.max(account.at);
+    for expiry in expiries {
+        let looks = account.expiry_bound.is_some_and(|bound| expiry <= at || bound <= expiry);
+        if !looks {
+            let bound = account.expiry_bound.map_or("never".to_owned(), |bound| bound.to_string());
+            let detail = format!("a lot expires at {expiry}, and the schedule looks at {bound}");
+            return found.find(None, Flaw::AccountExpiry, detail);
+        }
+    }
+}
+
+fn compare_pending(account: &Account, topups: &[Topup], found: &mut Found) -> Result<(), OutOfRange> {
+    let waits =
+        |topup: &&Topup| topup.id.currency == account.currency && topup.status == TopupStatus::Pending;
+    let waiting: Vec<&Topup> = topups.iter().filter(waits).collect();
+    let sum = Money::sum(account.currency, waiting.iter().map(|topup| topup.amount))?;
+    if account.pending != sum {
+        let detail = format!("the account counts {} as waiting, the top-ups come to {sum}", account.pending);
+        found.find(None, Flaw::AccountPending, detail);
+        return Ok(());
+    }
+    let key = |(at, amount): (Timestamp, Money)| (at, amount.minor().unwrap_or(i64::MAX));
+    let mut said: Vec<_> = account.lapses.iter().copied().map(key).collect();
+    let lapses = waiting.iter().filter_map(|topup| Some(key((topup.lapses_at?, topup.amount))));
+    let mut follow: Vec<_> = lapses.collect();
+    said.sort_unstable();
+    follow.sort_unstable();
+    if said != follow {
+        let detail = "the account has other moments at which top-ups lapse than these".to_owned();
+        found.find(None, Flaw::AccountPending, detail);
+    }
+    Ok(())
 }
 
 fn flaw_of(drift: &Drift) -> Flaw {

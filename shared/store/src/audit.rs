@@ -27,7 +27,7 @@ use crate::{
 /// Rounds of reading an account that others keep writing, until one shows no difference or nobody wrote.
 const MAX_ROUNDS: u32 = 16;
 /// The attributes that say where in an index an item stands.
-const INDEXED: [&str; 5] = ["n", "wq", "wk", "lq", "lk"];
+pub(crate) const INDEXED: [&str; 5] = ["n", "wq", "wk", "lq", "lk"];
 /// Largest number of an entry that its place in the index can tell.
 const MAX_NUMBER: u64 = 999_999_999_999;
 
@@ -170,6 +170,13 @@ impl CustomerAudit {
         if place != Some((currency, entry.number)) {
             audit.find(Some(id), Flaw::IndexDrift, format!("it stands at {place:?} among the numbers"));
         }
+        if ["wq", "wk", "lq", "lk"].iter().any(|name| item.contains_key(*name)) {
+            audit.find(
+                Some(id),
+                Flaw::IndexDrift,
+                "it stands in an index that entries are not in".to_owned(),
+            );
+        }
         if known_digest(&entry).is_some_and(|digest| key.sk != Key::recorded(&entry.customer, &digest).sk) {
             audit.find(Some(id), Flaw::KeyDrift, format!("it stands under {}, which is not its key", key.sk));
         }
@@ -201,8 +208,8 @@ impl CustomerAudit {
         all.extend(self.beside.unlike_lists());
         let nothing = BTreeMap::new();
         let verified = |currency: Currency| {
-            let audit = self.entries.get(&currency).cloned();
-            let audit = audit.unwrap_or_else(|| Audit::new(self.customer.clone(), currency));
+            let none = Audit::new(self.customer.clone(), currency);
+            let audit = self.entries.get(&currency).unwrap_or(&none);
             let account = accounts.get(&currency).map(|stored| &stored.account);
             let refunds = refunds.get(&currency).unwrap_or(&nothing);
             let mut findings = audit.findings(Beside { account, topups, refunds, at });
@@ -266,10 +273,13 @@ impl Standing {
                 let EntryId { currency, number } =
                     id.ok_or_else(|| Fields(item).corrupt("its key names no redemption"))?;
                 let refunded = decode_refunds(item, currency)?;
+                self.compare_index(Some(currency), key, item, &Item::new());
                 self.refunds.entry(currency).or_default().insert(number, refunded);
             }
-            "P" => Fields(item).expect_format()?,
-            _ if key.sk.starts_with(REMINDERS) => Fields(item).expect_format()?,
+            _ if kind == "P" || key.sk.starts_with(REMINDERS) => {
+                Fields(item).expect_format()?;
+                self.compare_index(None, key, item, &Item::new());
+            }
             _ => self.find(None, None, Flaw::UnknownItem, format!("{} {} is of no kind", key.pk, key.sk)),
         }
         Ok(())

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Error, Page, Store,
+    audit::INDEXED,
     documents::decode_settings,
     items::{ENTRIES, Fields, GRANTS, Item, Key, LISTED},
 };
@@ -95,6 +96,9 @@ impl Record {
         };
         match read {
             _ if !known => found(Flaw::UnknownItem, format!("{pk} {sk} is of no kind")),
+            Ok(()) if INDEXED.iter().any(|name| self.0.contains_key(*name)) => {
+                found(Flaw::IndexDrift, format!("{pk} {sk} stands in an index"))
+            }
             Ok(()) => None,
             Err(error) => found(Flaw::Unreadable, error.to_string()),
         }
