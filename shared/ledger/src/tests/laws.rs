@@ -1,6 +1,8 @@
 //! Laws that hold over any history: asked after every step, beside a model that takes no shortcut.
 #![expect(clippy::arithmetic_side_effects, reason = "moments and cents of a short history of small amounts")]
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -10,10 +12,10 @@ use super::{
     order, order_id, policy, sealing,
 };
 use crate::{
-    Account, Amount, Category, Change, Currency, Entry, EntryType, Grant, Hash, Hold, LotExpiry, LotNumber,
-    Money, NEVER, Order, Origin, Payment, PaymentMode, Policy, Refusal, Replay, Role, Sweep, Texts, Topup,
-    TopupRequest, Withdrawal, approve, cancel, capture, change_expiry, debit, expire, hold, quote, redeem,
-    refund, reject, release, request_topup, void_lot, withdraw,
+    Account, Amount, Audit, Beside, Category, Change, Currency, Entry, EntryType, Finding, Flaw, Grant, Hash,
+    Hold, LotExpiry, LotNumber, Money, NEVER, Order, Origin, Payment, PaymentMode, Policy, Refusal, Replay,
+    Role, Sweep, Texts, Topup, TopupRequest, Withdrawal, approve, cancel, capture, change_expiry, debit,
+    expire, hold, quote, redeem, refund, reject, release, request_topup, void_lot, withdraw,
 };
 
 const MAX_STEPS: usize = 60;
@@ -418,6 +420,15 @@ fn check_resolutions(entries: &[(Entry, String)]) {
     }
 }
 
+/// What is wrong with an account, leaving aside what stands beside it.
+fn unsound(audit: &Audit, account: &Account, at: Timestamp) -> Vec<Finding> {
+    let beside = Beside { account: Some(account), topups: &[], refunds: &BTreeMap::new(), at };
+    let mut findings = audit.findings(beside);
+    // Every top-up has one id here.
+    findings.retain(|finding| !finding.code.may_be_haste() && finding.code != Flaw::TopupRepeated);
+    findings
+}
+
 proptest! {
     #![proptest_config(super::cases(256))]
 
@@ -425,6 +436,7 @@ proptest! {
     fn any_history_keeps_the_laws(rules in rules(), steps in steps()) {
         let (mut book, mut model, mut now) = (Book::new(&rules), Model::new(rules), 0);
         let mut replay = Replay::new("alice".parse().unwrap(), Currency::USD);
+        let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
         let mut last_exempt = None;
         let due_first = |(hours, attempt): (i64, Attempt)| [(hours, None), (0, Some(attempt))];
         for (hours, attempt) in steps.into_iter().flat_map(due_first) {
@@ -450,7 +462,9 @@ proptest! {
             if let [(entry, content)] = &book.entries[entries..] {
                 check_entry(&before, &book.policy, entry, content, &book.account);
                 prop_assert_eq!(replay.apply(entry), Ok(()), "{:?}", entry);
+                audit.take(entry);
             }
+            prop_assert_eq!(unsound(&audit, &book.account, moment(now)), vec![]);
             check_replay(replay.account(), &book.account, moment(now));
             check_account(&book, &model, now);
             check_holds(&book, moment(now));

@@ -1,6 +1,7 @@
 //! What the rules do, case by case, and the laws that hold over any history.
 
 mod adjusting;
+mod audit;
 mod entry;
 mod expire;
 mod grant;
