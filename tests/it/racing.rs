@@ -1,12 +1,14 @@
 //! Many writers at once on one account: no double spend, no lost update, no gap, and nobody is sent away.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
+use crate::support::wire::Fault;
 use crate::support::world::{Answer, World, check_ledger, each, fresh_key, order};
 
 /// As many calls as come at once.
@@ -192,4 +194,56 @@ async fn two_alike_at_the_same_moment_under_one_key_count_once() {
     let (one, two) = tokio::join!(shop.grant("alice", "g", body.clone()), shop.grant("alice", "g", body));
     assert_eq!(one.text, two.text);
     assert_eq!(check_account(&world, "alice").await.len(), 1);
+}
+
+/// Somebody reads all but the account, somebody else does `other`, and only then the account is read: a batch is no
+/// transaction, and the account's revision tells nothing of what was read before it.
+async fn read_in_two(
+    world: &World,
+    call: impl Future<Output = Answer>,
+    other: impl Future<Output = Answer>,
+) -> Answer {
+    let go_on = Arc::new(Notify::new());
+    world.wire.fault("BatchGetItem", Fault::HandBack("A#USD".to_owned()));
+    world.wire.fault("BatchGetItem", Fault::Wait(Arc::clone(&go_on)));
+    let between = async {
+        while !world.wire.is_spent() {
+            tokio::task::yield_now().await;
+        }
+        let answer = other.await;
+        assert!(answer.status < 300, "{}", answer.text);
+        go_on.notify_one();
+    };
+    tokio::join!(call, between).0
+}
+
+#[tokio::test]
+async fn what_was_read_before_another_refund_gives_nothing_back_twice() {
+    let world = World::start().await;
+    world.granted("alice", "20", json!({})).await;
+    let body = json!({"order": order("1", "10"), "amount": "10"});
+    world.shop().redeem("alice", "r", body).await.expect(201, "");
+    let path = "/v1/customers/alice/redemptions/USD-2/refund";
+    let shop = world.shop();
+    let half = shop.post(path, "one", json!({"amount": "6"}));
+    let other = shop.post(path, "two", json!({"amount": "7"}));
+    let answer = read_in_two(&world, half, other).await.expect(422, "refund_exceeds_redemption");
+    assert_eq!(answer.json["refundable"], "3.00");
+    // Likewise where something had come back before.
+    let (rest, other) =
+        (shop.post(path, "three", json!({})), shop.post(path, "four", json!({"amount": "1"})));
+    assert_eq!(read_in_two(&world, rest, other).await.expect(201, "").json["entry"]["amount"], "2.00");
+    assert_eq!(world.account("alice").await["balance"], "20.00");
+}
+
+#[tokio::test]
+async fn what_was_read_before_another_approval_credits_nothing_twice() {
+    let world = World::start().await;
+    let body = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
+    let asked = world.shop().request_topup("alice", "t", body).await.expect(201, "");
+    let (admin, id) = (world.admin(), asked.json["topup"]["id"].as_str().unwrap());
+    let one = admin.approve("alice", id, "one", json!({}));
+    let other = admin.approve("alice", id, "two", json!({}));
+    read_in_two(&world, one, other).await.expect(409, "topup_not_pending");
+    assert_eq!(world.account("alice").await["balance"], "5.00");
 }

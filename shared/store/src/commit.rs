@@ -74,14 +74,19 @@ pub struct Approved {
     pub committed: Committed,
 }
 
-/// All that a decision looks at, read at one moment, strongly consistent.
+/// All that a decision looks at, strongly consistent. Each item is as it was at a moment of its own, since a batch is no
+/// transaction: whoever writes over one besides the account has to say as what it was read.
 struct Read {
     stored: Stored,
     recorded: Option<Recorded>,
     topup: Option<(Topup, Fingerprint)>,
+    /// Its document as it is stored.
+    topup_document: Option<AttributeValue>,
     /// Whether it stands in the list of those that wait.
     topup_is_filed: bool,
     redemption: Option<(Entry, Money)>,
+    /// How much of the redemption was given back, as it is stored, if anything was.
+    refunded: Option<AttributeValue>,
     policy: Policy,
     policy_version: u64,
     customer_version: Option<u64>,
@@ -164,10 +169,9 @@ impl Store {
             let change = rule(&read.stored.account, &read.policy, spent, *refunded, at)?;
             let mut beside = Vec::new();
             if change.line.kind == EntryType::Refund {
-                // The account's revision guards it.
                 let refunded = refunded.plus(change.line.amount).map_err(Refusal::from)?;
                 let item = encode_refunds(command.customer, redemption, refunded)?;
-                beside.push(transact(Put::builder().table_name(&self.table).set_item(Some(item)))?);
+                beside.push(self.put_over(item, "refunded", read.refunded.as_ref())?);
             }
             let (write, committed) = entering.write::<E>(&read, change, at, beside)?;
             Ok(Step::Write(write, committed))
@@ -260,7 +264,8 @@ impl Store {
             }
             let (change, topup) = rule(&read.stored.account, &read.policy, topup, at)?;
             let item = encode_topup(command.customer, &topup, *fingerprint, Filed::Still)?;
-            let (write, committed) = entering.write::<E>(&read, change, at, vec![self.put_old(item)?])?;
+            let resolved = self.put_over(item, "t", read.topup_document.as_ref())?;
+            let (write, committed) = entering.write::<E>(&read, change, at, vec![resolved])?;
             Ok(Step::Write(write, Approved { topup, committed }))
         })
         .await
@@ -284,7 +289,7 @@ impl Store {
                 return Ok(Step::Done(topup.clone()));
             }
             let (account, topup) = rule(&read.stored.account, topup)?;
-            let write = self.end_topup(&account, read.stored.revision, &topup, *fingerprint)?;
+            let write = self.end_topup(&read, &account, &topup, *fingerprint)?;
             attempted = Some(topup.clone());
             Ok(Step::Write(write, topup))
         })
@@ -307,16 +312,19 @@ impl Store {
                 let Some((topup, fingerprint)) = &read.topup else {
                     return Ok(Step::Done(false));
                 };
-                let revision = read.stored.revision;
                 match ledger::lapse(&read.stored.account, topup, at)? {
                     Some((account, lapsed)) => {
-                        Ok(Step::Write(self.end_topup(&account, revision, &lapsed, *fingerprint)?, true))
+                        Ok(Step::Write(self.end_topup(&read, &account, &lapsed, *fingerprint)?, true))
                     }
                     None if topup.status == TopupStatus::Approved && read.topup_is_filed => {
                         let item = encode_topup(customer, topup, *fingerprint, Filed::WhilePending)?;
-                        let filed = put_same(&self.table, item)?;
-                        let token =
-                            token(&[b"unfile", id.to_string().as_bytes(), customer.as_str().as_bytes()]);
+                        let filed = self.put_over(item, "t", read.topup_document.as_ref())?;
+                        let token = token(&[
+                            b"unfile",
+                            id.to_string().as_bytes(),
+                            customer.as_str().as_bytes(),
+                            format!("{:?}", read.topup_document).as_bytes(),
+                        ]);
                         Ok(Step::Write(Write { items: vec![filed], token }, true))
                     }
                     None => Ok(Step::Done(false)),
@@ -329,20 +337,22 @@ impl Store {
     /// The transaction that ends a request which credits nothing.
     fn end_topup(
         &self,
+        read: &Read,
         account: &Account,
-        revision: u64,
         topup: &Topup,
         fingerprint: Fingerprint,
     ) -> Result<Write, Error> {
+        let revision = read.stored.revision;
         let resolved = encode_topup(&account.customer, topup, fingerprint, Filed::WhilePending)?;
         let token = token(&[
             topup.id.to_string().as_bytes(),
             account.customer.as_str().as_bytes(),
             topup.status.word().as_bytes(),
             &revision.to_be_bytes(),
-            format!("{:?}", topup.resolution).as_bytes(),
+            format!("{:?}", (&topup.resolution, &read.topup_document)).as_bytes(),
         ]);
-        let items = vec![self.put_account(account, revision)?, self.put_old(resolved)?];
+        let resolved = self.put_over(resolved, "t", read.topup_document.as_ref())?;
+        let items = vec![self.put_account(account, revision)?, resolved];
         Ok(Write { items, token })
     }
 
@@ -569,6 +579,7 @@ impl Store {
             Some(item) => decode_account(item)?,
             None => Stored { account: Account::new(wanted.customer.clone(), currency), revision: 0 },
         };
+        let topup_document = topup.as_ref().and_then(find).and_then(|item| item.get("t")).cloned();
         let topup_is_filed = topup.as_ref().and_then(find).is_some_and(|item| item.contains_key("wq"));
         let topup = match (wanted.topup, topup.as_ref().and_then(find)) {
             (Some(id), Some(item)) => match decode_recorded(item)? {
@@ -577,14 +588,16 @@ impl Store {
             },
             _ => None,
         };
-        let refunded =
-            refunds.as_ref().and_then(find).map(|item| decode_refunds(item, currency)).transpose()?;
-        let refunded = refunded.unwrap_or(Money::zero(currency));
+        let refunds = refunds.as_ref().and_then(find);
+        let amount = refunds.map(|item| decode_refunds(item, currency)).transpose()?;
+        let amount = amount.unwrap_or(Money::zero(currency));
         Ok(Read {
-            redemption: redemption.map(|entry| (entry, refunded)),
+            redemption: redemption.map(|entry| (entry, amount)),
+            refunded: refunds.and_then(|item| item.get("refunded")).cloned(),
             stored,
             recorded: recorded.as_ref().and_then(find).map(decode_recorded).transpose()?,
             topup,
+            topup_document,
             topup_is_filed,
             policy: settings.levels(profile.as_ref())?.policy(),
             policy_version,
@@ -613,10 +626,20 @@ impl Store {
         transact(put.condition_expression("attribute_not_exists(pk)"))
     }
 
-    /// Puts an item in the place of one; the account's revision guards it.
-    fn put_old(&self, item: Item) -> Result<TransactWriteItem, Error> {
+    /// Puts an item in the place of the one of which this attribute was read, or where there was none.
+    fn put_over(
+        &self,
+        item: Item,
+        attribute: &str,
+        read: Option<&AttributeValue>,
+    ) -> Result<TransactWriteItem, Error> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        transact(put.condition_expression("attribute_exists(pk)"))
+        transact(match read {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(read) => put
+                .condition_expression(format!("{attribute} = :read"))
+                .expression_attribute_values(":read", read.clone()),
+        })
     }
 }
 
@@ -720,13 +743,6 @@ fn salt() -> Result<[u8; SALT], Error> {
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(|error| Error::Refused(format!("no random bits: {error}")))?;
     Ok(salt)
-}
-
-/// Puts an item in the place of the one whose document is this, to file it elsewhere.
-fn put_same(table: &str, item: Item) -> Result<TransactWriteItem, Error> {
-    let document = item.get("t").cloned().ok_or_else(|| Error::Refused("it has no document".to_owned()))?;
-    let put = Put::builder().table_name(table).set_item(Some(item));
-    transact(put.condition_expression("t = :t").expression_attribute_values(":t", document))
 }
 
 /// The token of a transaction that makes this entry. The key is in it, since two calls under two keys can come to the same

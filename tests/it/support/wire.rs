@@ -16,6 +16,7 @@ use axum::{
 };
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use local::TABLE;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -38,6 +39,10 @@ pub enum Fault {
     LoseAnswer,
     /// It never arrives, and nobody says so.
     Hang,
+    /// A batch is read but for the items of this sort key, which are handed back.
+    HandBack(String),
+    /// It waits until it is told to go on.
+    Wait(Arc<tokio::sync::Notify>),
     /// The database refuses it with this error.
     Refuse(u16, Value),
 }
@@ -169,6 +174,16 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
         return torn();
     }
 
+    if let Some(Fault::Wait(until)) = &fault {
+        until.notified().await;
+    }
+    let mut handed_back = Vec::new();
+    if let Some(Fault::HandBack(sk)) = &fault {
+        let keys = body["RequestItems"][TABLE]["Keys"].as_array_mut().unwrap();
+        handed_back = keys.extract_if(.., |key| key["sk"]["S"] == **sk).collect();
+        assert!(!handed_back.is_empty(), "{sk} is not asked for");
+    }
+
     let body = Bytes::from(body.to_string());
     parts.uri = line.upstream.parse().unwrap();
     parts.headers.remove("content-length");
@@ -176,13 +191,18 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
     let answer = line.client.request(Request::from_parts(parts, Full::new(body))).await.unwrap();
     let (mut parts, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let answered: Value = serde_json::from_slice(&body).unwrap();
+    let mut answered: Value = serde_json::from_slice(&body).unwrap();
     line.note(Trip { operation, units: units(&answered["ConsumedCapacity"]), token });
     if let Some(Fault::LoseAnswer) = fault {
         return torn();
     }
     // The checksum is of the body, which is as it came; only its length has to be told anew.
     parts.headers.remove("content-length");
+    if !handed_back.is_empty() {
+        parts.headers.remove("x-amz-crc32");
+        answered["UnprocessedKeys"] = json!({TABLE: {"Keys": handed_back, "ConsistentRead": true}});
+        return Response::from_parts(parts, Body::from(answered.to_string()));
+    }
     Response::from_parts(parts, Body::from(body))
 }
 
