@@ -3,7 +3,7 @@
 //! A balance in an index costs as much as half a redemption, so no caller waits for it or pays for it in its transaction.
 //! Each item is read as it is now and listed over older revisions alone: records may come late, twice and in any order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use edge::{Batch, StreamRecord};
 use futures::{StreamExt, stream};
@@ -15,7 +15,7 @@ const CONCURRENCY: usize = 16;
 /// Brings the lists to what these records changed, and answers the records of which that failed.
 pub async fn index_customers(store: Store, batch: Batch) -> Vec<StreamRecord> {
     // A busy account comes many times in one batch, and is listed once.
-    let mut by_item: HashMap<ChangedItem, Vec<StreamRecord>> = HashMap::new();
+    let mut by_item: BTreeMap<ChangedItem, Vec<StreamRecord>> = BTreeMap::new();
     for record in batch.records {
         by_item.entry(record.changed.clone()).or_default().push(record);
     }

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::{
     Client, Config,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ledger::Currency;
 
 /// One try of one request; the SDK has no such limit by itself.
@@ -37,6 +38,8 @@ pub struct Connection {
     pub endpoint: Option<String>,
     /// Access key, secret key and session token.
     pub credentials: (String, String, Option<String>),
+    /// What carries requests, if not connections of its own.
+    carrier: Option<SharedHttpClient>,
 }
 
 impl Connection {
@@ -64,6 +67,7 @@ impl Connection {
                 variable("AWS_SECRET_ACCESS_KEY")?,
                 env::var("AWS_SESSION_TOKEN").ok(),
             ),
+            carrier: None,
         })
     }
 
@@ -74,7 +78,14 @@ impl Connection {
             region: "us-east-1".to_owned(),
             endpoint: Some(endpoint.to_owned()),
             credentials: ("local".to_owned(), "local".to_owned(), None),
+            carrier: None,
         }
+    }
+
+    /// The same, with its requests carried by this: what becomes of each is then for the carrier to say.
+    #[must_use]
+    pub fn through(self, carrier: SharedHttpClient) -> Self {
+        Self { carrier: Some(carrier), ..self }
     }
 }
 
@@ -107,6 +118,9 @@ impl Store {
             .timeout_config(timeouts)
             .retry_config(retries);
         config.set_endpoint_url(connection.endpoint);
+        if let Some(carrier) = connection.carrier {
+            config = config.http_client(carrier);
+        }
         Self {
             client: Client::from_conf(config.build()),
             table: connection.table,

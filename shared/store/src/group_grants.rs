@@ -27,7 +27,7 @@ const MAX_TRIES: u32 = 3;
 const READ: usize = 500;
 
 /// One grant to a group, as clients name it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupGrantId(String);
 
 /// A text is no [`GroupGrantId`].

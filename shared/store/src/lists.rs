@@ -90,7 +90,7 @@ pub struct CustomersCursor {
 }
 
 /// What a record of the table's stream is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangedItem {
     /// A customer's document.
     Profile {
