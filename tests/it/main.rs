@@ -45,6 +45,7 @@ mod readme;
 mod redeeming;
 mod refunding;
 mod reminding;
+mod simulating;
 mod tidy;
 mod topping_up;
 mod traps;
