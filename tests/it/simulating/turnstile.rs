@@ -102,6 +102,8 @@ pub struct Turnstile {
     clock: Cell<i64>,
     /// Of ten thousand calls so many take minutes, or days.
     jumps: u32,
+    /// So many calls of an outage are left, in which hardly any succeeds.
+    outage: Cell<u32>,
     /// Whether time stands, so that what is read at the end is all of one moment.
     stands: Cell<bool>,
     /// By how much each actor's own clock is ahead.
@@ -197,6 +199,7 @@ impl Turnstile {
             troubles,
             clock: Cell::new(start),
             jumps,
+            outage: Cell::new(0),
             stands: Cell::new(false),
             skews,
             ticks: Cell::new(0),
@@ -386,14 +389,30 @@ impl Turnstile {
         true
     }
 
+    /// Whether the database is out for this call: troubles come together.
+    fn is_out(&self) -> bool {
+        let mut rng = self.rng.borrow_mut();
+        if let Some(left) = self.outage.get().checked_sub(1) {
+            self.outage.set(left);
+            return rng.u32(..4) > 0;
+        }
+        if rng.u32(..400) == 0 {
+            self.outage.set(rng.u32(3..40));
+        }
+        false
+    }
+
     fn fate_of(&self, call: &Waiting) -> Fate {
         let writes = matches!(&*call.operation, "TransactWriteItems" | "PutItem");
         let fate = {
             let weights = self.weights.borrow();
+            // What succeeds stands last.
+            let only = if weights.len() > 1 && self.is_out() { weights.len() - 1 } else { weights.len() };
+            let weights = &weights[..only];
             let all: u32 = weights.iter().map(|(_, weight)| weight).sum();
             let mut roll = self.rng.borrow_mut().u32(..all);
             let mut fate = Fate::Success;
-            for (of, weight) in &*weights {
+            for (of, weight) in weights {
                 if roll < *weight {
                     fate = *of;
                     break;
