@@ -803,6 +803,14 @@ async fn the_daily_audit_comes_to_all_and_goes_on_where_it_stopped() {
     assert_eq!((second.customers, second.finished_round), (5, true));
     assert!(second.findings >= 1, "{second:?}");
 
+    // A number that is too large for one run is believed only where its entry is there.
+    let account = items.of("C#dora", "A#USD");
+    raw.put(&with(&account, "num", json!({"N": "900000000"})));
+    let third = sampled(&world).await;
+    assert_eq!((third.customers, third.passed_over), (5, 0));
+    assert!(third.findings > second.findings, "{third:?}");
+    raw.put(&account);
+
     // No time: nothing is looked at, and nothing is noted.
     let before = job(raw.dump());
     let event = edge::Event { at: world.now(), time_left: std::time::Duration::ZERO };

@@ -10,10 +10,11 @@ use std::{
 use jiff::Timestamp;
 use ledger::{Booked, Currency, CustomerId, Finding, Flaw};
 use serde::Serialize;
-use store::{CustomerAudit, Store, Verified};
+use store::{CustomerAudit, Error, Store, Verified};
 
 use crate::{
     Failure, Source,
+    source::{MAX_TRIES, PAUSE},
     spool::{self, Row, Spool},
 };
 
@@ -178,7 +179,16 @@ impl Auditor<'_> {
     async fn read_again(&mut self, customer: &CustomerId, shown: Vec<Finding>) -> Result<(), Failure> {
         let Some(store) = &self.store else { return Ok(()) };
         let nothing = Verified { accounts: Vec::new(), findings: Vec::new() };
-        let verified = store.verify(customer, self.at).await?.unwrap_or(nothing);
+        let mut tries = 0_u32;
+        let verified = loop {
+            match store.verify(customer, self.at).await {
+                Err(Error::Conflict | Error::Throttled(_) | Error::Unavailable(_)) if tries < MAX_TRIES => {
+                    tries = tries.saturating_add(1);
+                    tokio::time::sleep(PAUSE.saturating_mul(tries)).await;
+                }
+                verified => break verified?.unwrap_or(nothing),
+            }
+        };
         self.note(customer, &verified, &shown)
     }
 

@@ -12,10 +12,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::Failure;
 
-/// Tries of one page of the table while the database asks to slow down.
-const MAX_TRIES: u32 = 10;
+/// Tries of one page of the table, or of one customer, while the database asks to slow down.
+pub(crate) const MAX_TRIES: u32 = 10;
 /// Before each of them, as often as it was tried.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// Pages of a scan that may wait to be written.
 const WAITING: usize = 8;
 

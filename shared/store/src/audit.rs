@@ -405,13 +405,20 @@ impl Store {
         Err(Error::Conflict)
     }
 
-    /// How many entries a customer's accounts say that they have.
+    /// How many entries a customer's accounts have, as far as the last ones that they name are there.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn entry_count(&self, customer: &CustomerId) -> Result<u64, Error> {
-        let revisions = self.revisions(customer).await?;
-        Ok(revisions.values().fold(0, |sum, (_, number)| sum.saturating_add(*number)))
+        let mut count = 0_u64;
+        for (currency, (_, number)) in self.revisions(customer).await? {
+            match self.entry(customer, EntryId { currency, number }).await {
+                Ok(Some(_)) => count = count.saturating_add(number),
+                Ok(None) | Err(Error::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
     }
 
     /// Reads all but the entries anew. Answers each account's revision, and whether none was written meanwhile.
