@@ -102,6 +102,8 @@ pub struct Turnstile {
     clock: Cell<i64>,
     /// Of ten thousand calls so many take minutes, or days.
     jumps: u32,
+    /// One of so many calls begins an outage; none, if it is zero.
+    outages: u32,
     /// So many calls of an outage are left, in which hardly any succeeds.
     outage: Cell<u32>,
     /// Whether time stands, so that what is read at the end is all of one moment.
@@ -186,6 +188,7 @@ impl Turnstile {
         let troubles = RefCell::new(weights);
         let skews = (0..actors).map(|_| Cell::new(if rng.bool() { 0 } else { rng.i64(-90_000..90_000) }));
         let skews = skews.collect();
+        let outages = [0, 0, 150, 500][rng.usize(..4)];
         let jumps = [0, 50, 200][rng.usize(..3)];
         Self {
             rng: RefCell::new(rng),
@@ -199,6 +202,7 @@ impl Turnstile {
             troubles,
             clock: Cell::new(start),
             jumps,
+            outages,
             outage: Cell::new(0),
             stands: Cell::new(false),
             skews,
@@ -394,10 +398,10 @@ impl Turnstile {
         let mut rng = self.rng.borrow_mut();
         if let Some(left) = self.outage.get().checked_sub(1) {
             self.outage.set(left);
-            return rng.u32(..4) > 0;
+            return rng.u32(..10) > 0;
         }
-        if rng.u32(..400) == 0 {
-            self.outage.set(rng.u32(3..40));
+        if self.outages > 0 && rng.u32(..self.outages) == 0 {
+            self.outage.set(rng.u32(10..80));
         }
         false
     }
