@@ -408,15 +408,15 @@ impl Turnstile {
 
     fn fate_of(&self, call: &Waiting) -> Fate {
         let writes = matches!(&*call.operation, "TransactWriteItems" | "PutItem");
-        let fate = {
-            let weights = self.weights.borrow();
-            // What succeeds stands last.
-            let only = if weights.len() > 1 && self.is_out() { weights.len() - 1 } else { weights.len() };
-            let weights = &weights[..only];
+        let weights = self.weights.borrow();
+        let fate = if weights.len() > 1 && self.is_out() {
+            let broken = [Fate::LostRequest, Fate::LostAnswer, Fate::Late, Fate::Throttled, Fate::Failed];
+            broken[self.rng.borrow_mut().usize(..broken.len())]
+        } else {
             let all: u32 = weights.iter().map(|(_, weight)| weight).sum();
             let mut roll = self.rng.borrow_mut().u32(..all);
             let mut fate = Fate::Success;
-            for (of, weight) in weights {
+            for (of, weight) in &*weights {
                 if roll < *weight {
                     fate = *of;
                     break;
@@ -426,7 +426,8 @@ impl Turnstile {
             fate
         };
         match fate {
-            Fate::Late | Fate::Twice | Fate::Conflict if !writes => Fate::Success,
+            Fate::Late if !writes => Fate::LostRequest,
+            Fate::Twice | Fate::Conflict if !writes => Fate::Success,
             Fate::InProgress if call.operation != "TransactWriteItems" => Fate::Success,
             Fate::Unprocessed if call.operation != "BatchGetItem" => Fate::Success,
             Fate::Torn => {
