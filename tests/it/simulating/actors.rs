@@ -457,7 +457,16 @@ impl Client {
                 return commands.len() - 1;
             }
         }
-        let command = self.command(&format!("{}.{operation}", self.actor));
+        let id = format!("{}.{operation}", self.actor);
+        let follows_up = |of: &&Command| of.tag.is_none() && of.method == "POST" && of.kind != "quote";
+        let last = &commands[commands.len().saturating_sub(5)..];
+        let command = match last.iter().rev().find(follows_up) {
+            // What somebody else does right now, wanted once more.
+            Some(same) if roll < 30 => {
+                Command { key: same.key.as_ref().map(|_| format!("key-{id}")), ..same.clone() }
+            }
+            _ => self.command(&id),
+        };
         commands.push(command);
         commands.len() - 1
     }
