@@ -168,6 +168,8 @@ fn whoever_asked_cannot_approve() {
         approve(&account, &policy("{}"), &topup, None, approver, day(3)).map(|_| ())
     };
     assert_eq!(by(staff(), staff()), Err(Refusal::SelfApproval));
+    // The same subject in another role is the same person.
+    assert_eq!(by(actor(Role::Customer, "jane"), actor(Role::Admin, "jane")), Err(Refusal::SelfApproval));
     assert_eq!(by(staff(), actor(Role::Admin, "key-2")), Ok(()));
     assert_eq!(by(alice(), staff()), Ok(()));
 }
