@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use edge::Problem;
 use futures::future::join_all;
 use jiff::SignedDuration;
+use ledger::{Actor, Currency, Hash, Role};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use store::{Command, CommandKey, Fingerprint};
+use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::support::wire::Fault;
 use crate::support::world::{Answer, World, check_ledger, each, fresh_key, order};
@@ -85,6 +89,36 @@ async fn of_fifty_requests_under_one_key_one_stands_and_the_others_are_told() {
     .await;
     assert_eq!(told(&answers), BTreeMap::from([((201, ""), 1), ((422, "idempotency_mismatch"), CROWD - 1)]));
     assert_eq!(check_account(&world, "alice").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_another_account_takes_between_reading_and_writing_is_told() {
+    let world = World::start().await;
+    let (customer, key) = ("alice".parse().unwrap(), "k".parse().unwrap());
+    let actor = Actor { role: Role::Store, id: "till".to_owned() };
+    let command = Command {
+        customer: &customer,
+        currency: Some(Currency::USD),
+        key: CommandKey::Client(&key),
+        fingerprint: Fingerprint::of(Hash([1; 32]), Hash([2; 32])),
+        actor: &actor,
+        at: world.now(),
+    };
+    let dollars = serde_json::from_value(json!({"amount": "2.00", "category": "goodwill"})).unwrap();
+    let euros = json!({"amount": "2.00", "category": "goodwill", "currency": "EUR"});
+    // No account's revision keeps the two apart, for each is of its own: what stands under the key alone does.
+    let told = world.store.commit::<Problem>(&command, |account, policy, at| {
+        let other = world.shop();
+        let other = other.grant("alice", "k", euros.clone());
+        let answer = block_in_place(|| Handle::current().block_on(other));
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        ledger::grant(account, policy, &dollars, Role::Store, at)
+    });
+    assert_eq!(told.await.unwrap_err().code(), "idempotency_mismatch");
+    let entries = world.entries("alice").await;
+    check_ledger(&entries);
+    assert_eq!(each(&entries, "id"), ["EUR-1"]);
+    assert_eq!(world.account("alice").await["currency"], "EUR");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
