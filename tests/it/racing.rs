@@ -8,9 +8,8 @@ use jiff::SignedDuration;
 use ledger::{Actor, Currency, Hash, Role};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use store::{Command, CommandKey, Fingerprint};
-use tokio::{runtime::Handle, task::block_in_place};
+use tokio::{runtime::Handle, sync::Notify, task::block_in_place};
 
 use crate::support::wire::Fault;
 use crate::support::world::{Answer, World, check_ledger, each, fresh_key, order};
