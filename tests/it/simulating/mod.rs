@@ -12,9 +12,9 @@
 //! Defects that were planted to see whether it finds them, and what found them within twenty seeds: no condition on the
 //! revision (numbers have gaps or come twice); the key looked up after the rules (acknowledged, and then refused); any request
 //! under a known key answered (one entry for two); a busy database, or one that does not answer, taken for a written
-//! transaction (acknowledged, and not stored); times that go back (the model). A sum of refunds, a request or a key that is
-//! written over without a condition shows only where a batch was torn at that very moment, once in many more seeds; `racing`
-//! tears one on purpose.
+//! transaction (acknowledged, and not stored); times that go back (the model). A sum of refunds that is
+//! written over without a condition shows only where a batch was torn at that very moment, in one of 76 seeds; of a request or
+//! an entry that is, none of 16 showed it. `racing` tears a batch on purpose.
 
 mod actors;
 mod judge;
@@ -47,7 +47,7 @@ const SEEDS: u64 = 50;
 /// What each of the three clients asks for in one of them: 200 in all.
 const OPERATIONS: usize = 67;
 /// Seeds that showed a defect once, with as many operations as it took.
-const REGRESSIONS: [(u64, usize); 0] = [];
+const REGRESSIONS: [(u64, usize); 1] = [(146, 67)];
 /// As CI has cores.
 const THREADS: usize = 2;
 
