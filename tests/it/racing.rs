@@ -270,6 +270,27 @@ async fn what_was_read_before_another_refund_gives_nothing_back_twice() {
 }
 
 #[tokio::test]
+async fn a_call_that_overtakes_itself_is_told_what_it_did_and_not_refused_for_it() {
+    let world = World::start().await;
+    world.granted("alice", "10", json!({})).await;
+    let shop = world.shop();
+    let body = json!({"order": order("1", "10"), "amount": "10"});
+    let (late, first) = (shop.redeem("alice", "r", body.clone()), shop.redeem("alice", "r", body));
+    // What it reads last is the account without the credit that it has taken itself.
+    let told = read_in_two(&world, late, first).await.expect(201, "");
+    assert_eq!((&told.json["entry"]["id"], told.is_replayed()), (&json!("USD-2"), true));
+    let admin = world.admin();
+    let asked = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
+    let asked = shop.request_topup("alice", "t", asked).await.expect(201, "");
+    let id = asked.json["topup"]["id"].as_str().unwrap();
+    let (late, first) =
+        (admin.approve("alice", id, "a", json!({})), admin.approve("alice", id, "a", json!({})));
+    assert!(read_in_two(&world, late, first).await.expect(200, "").is_replayed());
+    assert_eq!(world.account("alice").await["balance"], "5.00");
+    check_ledger(&world.entries("alice").await);
+}
+
+#[tokio::test]
 async fn what_was_read_before_another_approval_credits_nothing_twice() {
     let world = World::start().await;
     let body = json!({"amount": "5", "payment": {"mode": "online", "method": "card"}});
