@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::SignedDuration;
 use ledger::Hash;
-use local::TABLE;
 use scrip::{Options, Source, Summary};
 use serde_json::{Value, json};
 use store::Connection;
@@ -19,15 +18,20 @@ use crate::support::{
 struct Raw {
     agent: ureq::Agent,
     endpoint: String,
+    table: String,
 }
 
 impl Raw {
     fn of(world: &World) -> Self {
-        Self { agent: ureq::Agent::new_with_defaults(), endpoint: world.database().to_owned() }
+        Self {
+            agent: ureq::Agent::new_with_defaults(),
+            endpoint: world.database().to_owned(),
+            table: world.table().to_owned(),
+        }
     }
 
     fn ask(&self, operation: &str, mut body: Value) -> Value {
-        body["TableName"] = json!(TABLE);
+        body["TableName"] = json!(self.table);
         let request = self
             .agent
             .post(&self.endpoint)
@@ -629,7 +633,7 @@ async fn audited(world: &World, source: Source, max_bucket: Option<u64>) -> (Sum
 }
 
 async fn audited_table(world: &World) -> (Summary, Vec<Value>) {
-    let connection = Box::new(Connection::local(TABLE, world.database()));
+    let connection = Box::new(Connection::local(world.table(), world.database()));
     audited(world, Source::Table { connection, segments: 3 }, None).await
 }
 
@@ -860,7 +864,7 @@ async fn the_command_ends_as_it_says() {
     let (code, out, errors) = run(&["--export", path, "--at", &at]);
     assert_eq!((code, out.as_str()), (Some(0), ""), "{errors}");
     assert!(errors.contains("5 customers") && errors.contains("; 0 findings"), "{errors}");
-    let table = ["--table", TABLE, "--endpoint", world.database(), "--at", &at];
+    let table = ["--table", world.table(), "--endpoint", world.database(), "--at", &at];
     let (code, out, errors) = run(&table);
     assert_eq!((code, out.as_str()), (Some(0), ""), "{errors}");
     assert!(errors.contains("USD: ") && errors.contains(" is there"), "{errors}");
@@ -884,7 +888,7 @@ async fn the_command_ends_as_it_says() {
         &["--export", nowhere.to_str().unwrap()],
         &["--table", "nowhere", "--endpoint", world.database()],
         &[],
-        &["--export", path, "--table", TABLE],
+        &["--export", path, "--table", world.table()],
     ] {
         let (code, out, errors) = run(arguments);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {errors}");
