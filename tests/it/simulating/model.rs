@@ -15,6 +15,8 @@ pub struct Lot {
     pub number: (u64, u64),
     pub granted: i64,
     pub category: String,
+    /// By whom it came: what comes back keeps that too.
+    source: String,
     pub expires: Option<i64>,
     /// Whether it was promised never to expire; otherwise an expiry may come to reach back to it.
     never: bool,
@@ -291,7 +293,8 @@ impl Model {
         if rest > 0 {
             let (number, category) = ((number, 0), category.to_owned());
             let never = request.is_some_and(|request| request["expires"] == "never");
-            self.lots.push(Lot { number, granted: at, category, expires, never, cents: rest });
+            let source = text(entry, "source").to_owned();
+            self.lots.push(Lot { number, granted: at, category, source, expires, never, cents: rest });
         }
         Ok(())
     }
@@ -424,8 +427,8 @@ impl Model {
     /// Gives back what came out of a lot that was like this, or out of the overdraft.
     fn restore(&mut self, entry: u64, was: Option<Lot>, cents: i64, at: i64, rules: Rules<'_>) {
         let over = |expires: Option<i64>| expires.is_some_and(|expires| expires <= at);
-        let (category, expires, never) = match was {
-            None => ("refund".to_owned(), rules.expiry("refund", at), false),
+        let (category, source, expires, never) = match was {
+            None => ("refund".to_owned(), "system".to_owned(), rules.expiry("refund", at), false),
             Some(was) => {
                 // What was spent before an expiry reached back to all that was open comes back with its date.
                 let reaches_back = rules.0["apply_to_existing"] == true && !was.never;
@@ -441,10 +444,10 @@ impl Model {
                         return;
                     }
                     // It was moved or dated since; what was spent before was not.
-                    _ if !over(expires) => (was.category, expires, was.never),
+                    _ if !over(expires) => (was.category, was.source, expires, was.never),
                     _ => {
                         let grace = rules.0["refund_grace_days"].as_i64().unwrap_or(30) * DAY;
-                        (was.category, expires.map(|expires| expires.max(at + grace)), was.never)
+                        (was.category, was.source, expires.map(|expires| expires.max(at + grace)), was.never)
                     }
                 }
             }
@@ -452,14 +455,14 @@ impl Model {
         let mut part = 0;
         for lot in &mut self.lots {
             if lot.number.0 == entry {
-                if lot.category == category && lot.expires == expires {
+                if lot.category == category && lot.source == source && lot.expires == expires {
                     lot.cents += cents;
                     return;
                 }
                 part += 1;
             }
         }
-        self.lots.push(Lot { number: (entry, part), granted: at, category, expires, never, cents });
+        self.lots.push(Lot { number: (entry, part), granted: at, category, source, expires, never, cents });
     }
 
     fn change_expiry(&mut self, entry: &Value, at: i64, rules: Rules<'_>) -> Checked {
