@@ -633,25 +633,24 @@ impl Store {
     }
 
     /// Puts an item where there is none yet.
-    fn put_new(&self, item: Item) -> Result<TransactWriteItem, Error> {
+    pub(crate) fn put_new(&self, item: Item) -> Result<TransactWriteItem, Error> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         transact(put.condition_expression("attribute_not_exists(pk)"))
     }
 
     /// Puts an item in the place of the one of which this attribute was read, or where there was none.
-    fn put_over(
+    pub(crate) fn put_over(
         &self,
         item: Item,
         attribute: &str,
         read: Option<&AttributeValue>,
     ) -> Result<TransactWriteItem, Error> {
+        let Some(read) = read else {
+            return self.put_new(item);
+        };
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        transact(match read {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(read) => put
-                .condition_expression(format!("{attribute} = :read"))
-                .expression_attribute_values(":read", read.clone()),
-        })
+        let put = put.condition_expression(format!("{attribute} = :read"));
+        transact(put.expression_attribute_values(":read", read.clone()))
     }
 }
 

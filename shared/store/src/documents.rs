@@ -399,16 +399,15 @@ impl Store {
         self.put_document(item).await
     }
 
-    /// Puts a document in the place of what it was before, on condition that it still is.
+    /// Puts a document in the place of what it was before, if there was any, on condition that it still is.
     pub(crate) fn replace_document<T: Serialize>(
         &self,
         key: &Key,
         next: &T,
-        before: &T,
+        before: Option<&T>,
     ) -> Result<TransactWriteItem, Error> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(encode_document(key, next)?));
-        let before = AttributeValue::S(encode(before)?);
-        transact(put.condition_expression("doc = :doc").expression_attribute_values(":doc", before))
+        let before = before.map(encode).transpose()?.map(AttributeValue::S);
+        self.put_over(encode_document(key, next)?, "doc", before.as_ref())
     }
 
     pub(crate) async fn get(&self, key: Key) -> Result<Option<Item>, Error> {

@@ -181,10 +181,7 @@ impl Store {
                 step: 0,
                 after: None,
             };
-            let put = Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(encode_document(&Key::group_grant(&id), &job)?));
-            let put = transact(put.condition_expression("attribute_not_exists(pk)"))?;
+            let put = self.replace_document(&Key::group_grant(&id), &job, None)?;
             if self.write_documents(vec![put]).await? {
                 return Ok((job, false));
             }
@@ -199,7 +196,7 @@ impl Store {
         }
         let next = GroupGrant { step: job.step.saturating_add(1), ..job.clone() };
         // If it does not stand as it was read, it is being carried on.
-        let put = self.replace_document(&Key::group_grant(&job.id), &next, job)?;
+        let put = self.replace_document(&Key::group_grant(&job.id), &next, Some(job))?;
         self.write_documents(vec![put]).await.map(drop)
     }
 
@@ -257,7 +254,7 @@ impl Store {
             let item = encode_document(&Key::grant_failure(&job.id, &failure.customer), failure)?;
             transact(Put::builder().table_name(&self.table).set_item(Some(item)))
         };
-        let mut items = vec![self.replace_document(&Key::group_grant(&job.id), &next, job)?];
+        let mut items = vec![self.replace_document(&Key::group_grant(&job.id), &next, Some(job))?];
         for failed in failures {
             items.push(failure(failed)?);
         }

@@ -132,7 +132,7 @@ impl Store {
                 next.finished_at = (next.shard >= SHARDS).then_some(at);
             }
         }
-        let put = self.replace_document(&Key::reach_back(), &next, job)?;
+        let put = self.replace_document(&Key::reach_back(), &next, Some(job))?;
         Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use jiff::{Span, Timestamp, civil::Date};
 use ledger::{Currency, CustomerId, Due, Expiring, Money};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,6 @@ use crate::{
     Error, Settings, Store,
     documents::{decode_document, encode_document},
     items::{Fields, Item, Key, REMINDERS, SHARDS, WORK, account_of, expiry_partition, moment, text},
-    transaction::transact,
 };
 
 /// How far the pass of one day is.
@@ -90,15 +89,7 @@ impl Store {
         today: Date,
     ) -> Result<Option<Reminders>, Error> {
         let next = Reminders { today, done: false, step: 0, shard: 0, place: None };
-        let key = Key::reminders();
-        let put = match before {
-            Some(before) => self.replace_document(&key, &next, before)?,
-            None => {
-                let put = Put::builder().table_name(&self.table);
-                let put = put.set_item(Some(encode_document(&key, &next)?));
-                transact(put.condition_expression("attribute_not_exists(pk)"))?
-            }
-        };
+        let put = self.replace_document(&Key::reminders(), &next, before)?;
         Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
 
@@ -154,7 +145,7 @@ impl Store {
             next.shard = next.shard.saturating_add(1);
             next.done = next.shard >= SHARDS;
         }
-        let put = self.replace_document(&Key::reminders(), &next, pass)?;
+        let put = self.replace_document(&Key::reminders(), &next, Some(pass))?;
         Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
 
@@ -199,9 +190,7 @@ impl Store {
         let number = before.iter().filter(|reminder| reminder.day == today).count();
         let reminder = Reminder { at, day: today, expiring };
         let item = encode_reminder(&Key::reminder(customer, today, number), &reminder)?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = transact(put.condition_expression("attribute_not_exists(pk)"))?;
-        self.write_documents(vec![put]).await
+        self.write_documents(vec![self.put_new(item)?]).await
     }
 
     /// The customer's reminders of the last days.
@@ -235,19 +224,15 @@ impl Store {
 
     /// What notes, in the transaction that writes a customer's own rules, how early they may have to be reminded.
     pub(crate) async fn own_reminders(&self, longest: Option<u16>) -> Result<Vec<TransactWriteItem>, Error> {
-        let known = self.own_reminder().await?;
-        let Some(longest) = longest.filter(|longest| known.is_none_or(|known| known < *longest)) else {
+        let Some(longest) = longest else {
             return Ok(Vec::new());
         };
-        let (key, next) = (Key::own_reminders(), OwnDays { longest });
-        Ok(vec![match known {
-            Some(known) => self.replace_document(&key, &next, &OwnDays { longest: known })?,
-            None => {
-                let put = Put::builder().table_name(&self.table);
-                let put = put.set_item(Some(encode_document(&key, &next)?));
-                transact(put.condition_expression("attribute_not_exists(pk)"))?
-            }
-        }])
+        let known = self.own_reminder().await?;
+        if known.is_some_and(|known| known >= longest) {
+            return Ok(Vec::new());
+        }
+        let before = known.map(|longest| OwnDays { longest });
+        Ok(vec![self.replace_document(&Key::own_reminders(), &OwnDays { longest }, before.as_ref())?])
     }
 }
 

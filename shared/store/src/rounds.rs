@@ -1,14 +1,12 @@
 //! Where the daily audit is: a walk over all accounts that never ends, some of them in each run.
 
-use aws_sdk_dynamodb::types::Put;
 use ledger::{Currency, CustomerId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Due, Error, Store,
-    documents::{decode_document, encode_document},
+    documents::decode_document,
     items::{Key, SHARDS},
-    transaction::transact,
 };
 
 /// Where the walk is.
@@ -62,13 +60,8 @@ impl Store {
             next.shard = 0;
             next.rounds = next.rounds.saturating_add(1);
         }
-        let put = if *round == AuditRound::default() {
-            let put = Put::builder().table_name(&self.table);
-            let put = put.set_item(Some(encode_document(&Key::audit(), &next)?));
-            transact(put.condition_expression("attribute_not_exists(pk)"))?
-        } else {
-            self.replace_document(&Key::audit(), &next, round)?
-        };
+        let before = Some(round).filter(|round| **round != AuditRound::default());
+        let put = self.replace_document(&Key::audit(), &next, before)?;
         Ok(self.write_documents(vec![put]).await?.then_some(next))
     }
 }
