@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::support::{wire::call, world::World};
+use crate::support::world::World;
 
 // What several tests need.
 
@@ -243,7 +243,7 @@ async fn a_profile_that_cannot_be_read_holds_up_no_webhook() {
     let update = json!({"TableName": world.table(), "Key": {"pk": {"S": "C#alice"}, "sk": {"S": "A"}},
         "UpdateExpression": "SET #name = :name", "ExpressionAttributeNames": {"#name": "name"},
         "ExpressionAttributeValues": {":name": {"S": "a\u{7}b"}}});
-    call(world.database(), "UpdateItem", &update).await;
+    world.ask("UpdateItem", update).await;
     world.catch_up().await;
     let batch = Messages {
         messages: vec![message("first", &event)],

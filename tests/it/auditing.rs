@@ -8,6 +8,7 @@ use ledger::Hash;
 use scrip::{Options, Source, Summary};
 use serde_json::{Value, json};
 use store::Connection;
+use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::support::{
     process::{Folder, binary},
@@ -15,34 +16,16 @@ use crate::support::{
 };
 
 /// The embedded database, spoken to in its own words: past every rule.
-struct Raw {
-    agent: ureq::Agent,
-    endpoint: String,
-    table: String,
-}
+struct Raw<'a>(&'a World);
 
-impl Raw {
-    fn of(world: &World) -> Self {
-        Self {
-            agent: ureq::Agent::new_with_defaults(),
-            endpoint: world.database().to_owned(),
-            table: world.table().to_owned(),
-        }
+impl<'a> Raw<'a> {
+    fn of(world: &'a World) -> Self {
+        Self(world)
     }
 
     fn ask(&self, operation: &str, mut body: Value) -> Value {
-        body["TableName"] = json!(self.table);
-        let request = self
-            .agent
-            .post(&self.endpoint)
-            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
-            .header("x-amz-date", "20260101T000000Z");
-        let text = tokio::task::block_in_place(|| {
-            request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap()
-        });
-        serde_json::from_str(&text).unwrap()
+        body["TableName"] = json!(self.0.table());
+        block_in_place(|| Handle::current().block_on(self.0.ask(operation, body)))
     }
 
     /// All items, as an export has them.
@@ -655,12 +638,12 @@ async fn audited_export(world: &World, items: &[Value], max_bucket: Option<u64>)
 const PLANTED: (usize, usize) = (33, 30);
 
 impl Planted {
-    fn apply(&self, raw: &Raw) {
+    fn apply(&self, raw: &Raw<'_>) {
         self.delete.iter().for_each(|item| raw.delete(item));
         self.put.iter().for_each(|item| raw.put(item));
     }
 
-    fn undo(&self, raw: &Raw, items: &Items) {
+    fn undo(&self, raw: &Raw<'_>, items: &Items) {
         self.put.iter().for_each(|item| raw.delete(item));
         for item in self.put.iter().chain(&self.delete) {
             let before =
@@ -854,7 +837,7 @@ async fn the_command_ends_as_it_says() {
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ]);
-        let output = tokio::task::block_in_place(|| command.output().unwrap());
+        let output = block_in_place(|| command.output().unwrap());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };

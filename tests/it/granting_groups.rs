@@ -11,7 +11,7 @@ use store::{ChangedItem, Command, CommandKey, Connection, Fingerprint, GroupGran
 
 use crate::support::{
     lambda::{Function, Told},
-    wire::{Fault, call},
+    wire::Fault,
     world::{Answer, World, check_ledger, each, fresh_key, order},
 };
 
@@ -20,13 +20,13 @@ async fn crowd(world: &World, members: usize) -> Vec<CustomerId> {
     let ids: Vec<String> = (0..members).map(|at| format!("c{at:06}")).collect();
     world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
     join(world, "vip", &ids[0]).await;
-    let found = call(world.database(), "Scan", &json!({"TableName": world.table()})).await;
+    let found = world.ask("Scan", json!({"TableName": world.table()})).await;
     let documents = found["Items"].as_array().unwrap().iter().filter(|item| item["wk"]["S"] == ids[0]);
     let [document] = documents.map(Value::to_string).collect::<Vec<_>>().try_into().unwrap();
     for ids in ids.chunks(25) {
         let like = |id| serde_json::from_str::<Value>(&document.replace("c000000", id)).unwrap();
         let puts: Vec<Value> = ids.iter().map(|id| json!({"PutRequest": {"Item": like(id)}})).collect();
-        call(world.database(), "BatchWriteItem", &json!({"RequestItems": {world.table(): puts}})).await;
+        world.ask("BatchWriteItem", json!({"RequestItems": {world.table(): puts}})).await;
     }
     ids.iter().map(|id| id.parse().unwrap()).collect()
 }
@@ -108,7 +108,7 @@ async fn figures_of_a_hundred_thousand_members_and_ten_kills() {
     let world = World::start().await;
     // The embedded database looks through all records of a stream at each write of an item; nobody follows this one.
     let without = json!({"TableName": world.table(), "StreamSpecification": {"StreamEnabled": false}});
-    call(world.database(), "UpdateTable", &without).await;
+    world.ask("UpdateTable", without).await;
     let begun = std::time::Instant::now();
     let ids = crowd(&world, members).await;
     eprintln!("{members} members are there after {} s", begun.elapsed().as_secs());

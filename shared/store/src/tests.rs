@@ -3,9 +3,8 @@
 //! What once was written has to be read for ever. A new version adds a file here and changes none.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use ledger::{Category, Hash, Label, Role, TopupStatus};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     Error,
@@ -14,6 +13,7 @@ use crate::{
         Filed, Item, KeyDigest, decode_account, decode_entry, decode_recorded, decode_refunds, decode_topup,
         encode_account, encode_entry, encode_refunds, encode_topup,
     },
+    records::Record,
 };
 
 /// Every kind of item, as version 1 wrote it, in DynamoDB's own JSON.
@@ -25,39 +25,14 @@ fn stored(name: &str) -> Item {
 }
 
 fn item(json: &Value) -> Item {
-    json.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
-}
-
-fn attribute(json: &Value) -> AttributeValue {
-    let (kind, value) = json.as_object().unwrap().iter().next().unwrap();
-    match kind.as_str() {
-        "S" => AttributeValue::S(value.as_str().unwrap().to_owned()),
-        "N" => AttributeValue::N(value.as_str().unwrap().to_owned()),
-        "B" => AttributeValue::B(Blob::new(STANDARD.decode(value.as_str().unwrap()).unwrap())),
-        "L" => AttributeValue::L(value.as_array().unwrap().iter().map(attribute).collect()),
-        other => panic!("{other} is not used"),
-    }
-}
-
-fn json_of(item: &Item) -> Value {
-    fn value(attribute: &AttributeValue) -> Value {
-        match attribute {
-            AttributeValue::S(text) => json!({"S": text}),
-            AttributeValue::N(number) => json!({"N": number}),
-            AttributeValue::B(blob) => json!({"B": STANDARD.encode(blob)}),
-            AttributeValue::L(list) => json!({"L": list.iter().map(value).collect::<Vec<_>>()}),
-            other => panic!("{other:?} is not used"),
-        }
-    }
-    Value::Object(
-        item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect::<Map<_, _>>(),
-    )
+    let Record(item) = Record::read(&json!({"Item": json}).to_string()).unwrap();
+    item
 }
 
 /// What is written now is what version 1 wrote, attribute by attribute.
 #[track_caller]
 fn same(written: &Item, stored: &Item) {
-    assert_eq!(json_of(written), json_of(stored));
+    assert_eq!(written, stored);
 }
 
 #[test]

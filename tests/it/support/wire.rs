@@ -126,24 +126,6 @@ impl Drop for Wire {
     }
 }
 
-/// A call past the store, for what it has no call for.
-pub async fn call(database: &str, operation: &str, body: &Value) -> Value {
-    let authorization = "AWS4-HMAC-SHA256 Credential=local/20261122/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00";
-    let request = Request::post(database)
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-        .header("x-amz-date", "20261122T100000Z")
-        .header("authorization", authorization)
-        .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap();
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(request).await.unwrap();
-    let status = answer.status();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    assert!(status.is_success(), "{}", String::from_utf8_lossy(&body));
-    serde_json::from_slice(&body).unwrap()
-}
-
 async fn carry(State(line): State<Line>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let target = parts.headers.get("x-amz-target").unwrap().to_str().unwrap();

@@ -208,6 +208,11 @@ impl World {
         self.outside.mailbox.latest()
     }
 
+    /// Asks the database for what the store has no call for, beside the wire.
+    pub async fn ask(&self, operation: &str, body: Value) -> Value {
+        self.database.call(&format!("DynamoDB_20120810.{operation}"), body).await.unwrap()
+    }
+
     /// Where the database answers, beside the wire.
     pub fn database(&self) -> &str {
         self.database.endpoint()
