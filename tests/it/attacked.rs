@@ -439,22 +439,7 @@ async fn random_deeds(seed: u64, deeds: usize) -> Result<(), String> {
         if live.status == 404 {
             continue;
         }
-        let then = admin.get(&format!("/v1/customers/alice?as_of={}", world.now())).await;
-        if live.status != 200 || then.status != 200 {
-            return Err(format!("{log:#?} {} {}", live.text, then.text));
-        }
-        let proof = admin.get("/v1/customers/alice/verification").await;
-        if proof.json["sound"] != true {
-            return Err(format!("{log:#?} {}", proof.text));
-        }
-        let (mut live, then) = (live.json["accounts"][0].clone(), then.json["accounts"][0].clone());
-        if then.is_null() {
-            continue;
-        }
-        live.as_object_mut().unwrap().remove("pending_topups");
-        if live != then {
-            return Err(format!("{log:#?} {live} {then}"));
-        }
+        world.agrees("alice", &live).await.map_err(|cause| format!("{log:#?} {cause}"))?;
     }
     let entries = world.entries("alice").await;
     check_ledger(&entries);

@@ -783,22 +783,7 @@ async fn histories(seed: u64, deeds: usize) -> Result<(), String> {
         let most = if dice.roll(8) == 0 { 90_000 } else { 400 };
         world.pass(SignedDuration::from_secs(dice.roll(most).into()));
         let live = admin.get("/v1/customers/alice").await;
-        let then = admin.get(&format!("/v1/customers/alice?as_of={}", world.now())).await;
-        if live.status != 200 || then.status != 200 {
-            return Err(format!("{log:#?} {} {}", live.text, then.text));
-        }
-        let proof = admin.get("/v1/customers/alice/verification").await;
-        if proof.json["sound"] != true {
-            return Err(format!("{log:#?} {}", proof.text));
-        }
-        let (mut live, then) = (live.json["accounts"][0].clone(), then.json["accounts"][0].clone());
-        if then.is_null() {
-            continue;
-        }
-        live.as_object_mut().unwrap().remove("pending_topups");
-        if live != then {
-            return Err(format!("{log:#?} {live} {then}"));
-        }
+        world.agrees("alice", &live).await.map_err(|cause| format!("{log:#?} {cause}"))?;
     }
     world.catch_up().await;
     check_ledger(&world.entries("alice").await);

@@ -248,6 +248,26 @@ impl World {
         entries
     }
 
+    /// Holds what was just told of a customer against the same as of now, which is replayed, and against its verification.
+    pub async fn agrees(&self, customer: &str, live: &Answer) -> Result<(), String> {
+        let admin = self.admin();
+        let path = format!("/v1/customers/{customer}");
+        let then = admin.get(&format!("{path}?as_of={}", self.now())).await;
+        if live.status != 200 || then.status != 200 {
+            return Err(format!("{} {}", live.text, then.text));
+        }
+        let proof = admin.get(&format!("{path}/verification")).await;
+        if proof.json["sound"] != true {
+            return Err(proof.text);
+        }
+        let (mut live, then) = (live.json["accounts"][0].clone(), then.json["accounts"][0].clone());
+        if then.is_null() {
+            return Ok(());
+        }
+        live.as_object_mut().unwrap().remove("pending_topups");
+        if live == then { Ok(()) } else { Err(format!("{live} {then}")) }
+    }
+
     /// All that the API tells of a customer, to see that nothing moved.
     pub async fn all_of(&self, customer: &str) -> Value {
         let admin = self.admin();
