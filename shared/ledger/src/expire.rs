@@ -12,7 +12,8 @@ const EXEMPT_WAIT: SignedDuration = SignedDuration::from_hours(24);
 pub enum Sweep {
     /// Lots are due: one entry books them all.
     Due(Box<Change>),
-    /// No lot is due; the account says when to look again.
+    /// No lot is due: the account as it was, but for when to look again. No entry says that time went on, so what lapsed
+    /// since still counts for whoever's clock is behind.
     NotDue(Box<Account>),
 }
 
@@ -23,8 +24,8 @@ pub enum Sweep {
 ///
 /// # Errors
 /// [`OutOfRange`] when a sum does not fit.
-pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep, OutOfRange> {
-    let mut account = account.clone();
+pub fn expire(before: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep, OutOfRange> {
+    let mut account = before.clone();
     account.drop_lapsed_holds(at);
     let mut allocations = Vec::new();
     let reserved = account.reservations(at)?;
@@ -45,7 +46,8 @@ pub fn expire(account: &Account, policy: &Policy, at: Timestamp) -> Result<Sweep
     account.lots = lots;
     account.expiry_bound = next_look(&account, policy, at);
     if allocations.is_empty() {
-        return Ok(Sweep::NotDue(Box::new(account)));
+        let looked = Account { expiry_bound: account.expiry_bound, ..before.clone() };
+        return Ok(Sweep::NotDue(Box::new(looked)));
     }
 
     let due = Money::sum(account.currency, allocations.iter().map(|part| part.amount))?;

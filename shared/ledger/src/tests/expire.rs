@@ -186,6 +186,16 @@ fn what_is_free_beside_a_hold_is_looked_at_a_day_later_too() {
 }
 
 #[test]
+fn a_look_that_books_nothing_leaves_lapsed_holds_to_whoevers_clock_is_behind() {
+    let lots = spend(&account(&[(1, "10", Some(5)), (2, "20", Some(9))]), "10", day(3));
+    let (before, _) = held(&lots, &policy("{}"), "6", day(4));
+    check(&before, day(5), &[], Some(day(9)));
+    let (after, booked) = swept(&before, &policy("{}"), day(5));
+    assert_eq!(booked, None);
+    assert_eq!(balances(&after, &policy("{}"), day(4)), ["20.00", "6.00", "14.00"]);
+}
+
+#[test]
 fn what_comes_back_to_the_exempt_keeps_its_old_date() {
     let (exempt, rules) = (policy(EXEMPT), policy("{}"));
     let (account, spent) = redeemed(&account(&[(1, "10", Some(5))]), &rules, "10", day(2));
