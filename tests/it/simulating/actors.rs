@@ -4,27 +4,24 @@
 use std::{
     any::Any,
     cell::{Cell, OnceCell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, resume_unwind},
     rc::Rc,
-    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use aws_lambda_events::dynamodb;
-use bytes::Bytes;
-use edge::{Batch, Event, Gate, Service, StreamRecord};
+use edge::{Event, StreamRecord};
 use expire_on_schedule::expire_on_schedule;
 use fastrand::Rng;
 use futures::FutureExt;
-use http::Request;
 use jiff::Timestamp;
-use ledger::{Hash, Role};
 use serde_json::{Value, json};
-use store::{ApiKey, Store};
+use store::Store;
 
-use super::turnstile::Turnstile;
-use crate::support::world::START;
+use super::{
+    process::{Answer, Process, Request, batch, keys, records},
+    turnstile::Turnstile,
+};
 
 /// Clients of one run.
 pub const CLIENTS: usize = 3;
@@ -67,28 +64,9 @@ pub struct Attempt {
     pub answer: Option<Answer>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    pub status: u16,
-    pub replayed: bool,
-    pub text: String,
-    pub json: Value,
-}
-
 impl Command {
     pub fn path(&self) -> &str {
         &self.path
-    }
-}
-
-impl Answer {
-    /// Whether it is settled by this, and the caller has no reason to ask again.
-    pub fn is_final(&self) -> bool {
-        self.status < 500 && self.status != 429
-    }
-
-    pub fn is_success(&self) -> bool {
-        self.status < 300
     }
 }
 
@@ -114,34 +92,6 @@ pub struct Run {
     judge: OnceCell<Process>,
     /// What an actor panicked with.
     broken: RefCell<Option<Box<dyn Any + Send>>>,
-}
-
-/// The keys of an admin and of a shop, made once: what is random in them must not differ between runs.
-fn keys() -> &'static [(String, ApiKey); 2] {
-    static KEYS: OnceLock<[(String, ApiKey); 2]> = OnceLock::new();
-    KEYS.get_or_init(|| {
-        [Role::Admin, Role::Store].map(|role| edge::new_api_key(role, None, start()).unwrap())
-    })
-}
-
-fn start() -> Timestamp {
-    START.parse().unwrap()
-}
-
-/// All functions over one store, as one process has them.
-struct Process(BTreeMap<&'static str, Service>);
-
-impl Process {
-    fn start(store: Store) -> Self {
-        let [(_, admin), _] = keys();
-        let gate = Arc::new(Gate::new(store.clone(), Some(Hash(admin.hash.0)), None));
-        let services = local::functions().into_iter();
-        Self(
-            services
-                .map(|(name, routes)| (name, Service::new(routes, store.clone(), Arc::clone(&gate))))
-                .collect(),
-        )
-    }
 }
 
 impl Run {
@@ -176,26 +126,11 @@ impl Run {
     async fn send(&self, actor: usize, process: &Process, command: usize) -> Option<Answer> {
         let Command { function, method, path, key, body, admin, kind, .. } =
             self.commands.borrow()[command].clone();
-        let [(admin_key, _), (store_key, _)] = keys();
-        let mut request = Request::builder().method(method).uri(&path);
-        request =
-            request.header("authorization", format!("Bearer {}", if admin { admin_key } else { store_key }));
-        if let Some(key) = &key {
-            request = request.header("idempotency-key", key);
-        }
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request = request.body(body).unwrap();
+        let request = Request { function, method, path: &path, key: key.as_deref(), body: &body, admin };
         let invoked = self.turnstile.tick();
         let at = self.at(actor);
-        let response = self.live(actor, process.0[function].respond(request, at, "simulated")).await;
+        let answer = self.live(actor, process.answer(request, at)).await;
         let returned = self.turnstile.tick();
-        let answer = response.map(|response| {
-            let replayed = response.headers().contains_key("idempotent-replayed");
-            let status = response.status().as_u16();
-            let text = String::from_utf8(response.into_body().to_vec()).unwrap();
-            let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-            Answer { status, replayed, text, json }
-        });
         let told = match &answer {
             None => "died".to_owned(),
             Some(Answer { status, replayed, json, .. }) => {
@@ -320,7 +255,7 @@ impl Run {
 
     /// What the judge is told, by an admin's call that has to succeed.
     pub async fn ask(&self, method: &'static str, function: &'static str, path: &str, body: Value) -> Value {
-        let process = self.judge.get_or_init(|| Process::start(self.turnstile.store(JUDGE)));
+        let process = self.judge.get_or_init(|| Process::start(&self.turnstile.store(JUDGE)));
         let command = Command {
             kind: "judge",
             function,
@@ -354,32 +289,12 @@ impl Run {
     /// Delivers the next records to one of those who follow the stream; what fails comes again, and what follows it. Tells
     /// whether it lived.
     async fn deliver(&self, actor: usize, store: &Store, place: &mut usize, patience: Duration) -> bool {
-        let records: Vec<Value> = self.turnstile.with_table(|table| {
-            let changes = table.changes().iter().enumerate().skip(*place).take(BATCH);
-            changes
-                .map(|(at, change)| {
-                    json!({
-                        "eventID": at.to_string(), "eventVersion": "1.1", "eventSource": "aws:dynamodb",
-                        "awsRegion": "us-east-1", "eventSourceARN": "arn",
-                        "eventName": if change.old.is_some() { "MODIFY" } else { "INSERT" },
-                        "dynamodb": {
-                            "ApproximateCreationDateTime": 1_700_000_000,
-                            "Keys": {"pk": {"S": change.key.0}, "sk": {"S": change.key.1}},
-                            "OldImage": change.old.as_deref().cloned().unwrap_or_default(),
-                            "NewImage": *change.new,
-                            "SequenceNumber": format!("{at:021}"), "SizeBytes": 1,
-                            "StreamViewType": "NEW_AND_OLD_IMAGES",
-                        },
-                    })
-                })
-                .collect()
-        });
+        let records = self.turnstile.with_table(|table| records(table, *place, BATCH));
         if records.is_empty() {
             return true;
         }
         let delivered = *place + records.len();
-        let event: dynamodb::Event = serde_json::from_value(json!({"Records": records})).unwrap();
-        let batch = Batch::read(&event, self.at(actor), patience).unwrap();
+        let batch = batch(records, self.at(actor), patience);
         let store = store.clone();
         let failed: Option<Vec<StreamRecord>> = if actor == GROUPS {
             self.live(actor, grant_group::grant_group(store, batch)).await
@@ -404,7 +319,7 @@ struct Client {
 
 impl Client {
     async fn act(mut self, operations: usize) {
-        let mut process = Process::start(self.run.turnstile.store(self.actor));
+        let mut process = Process::start(&self.run.turnstile.store(self.actor));
         for operation in 0..operations {
             let command = self.choose(operation);
             for tries in 0..TRIES {
@@ -413,7 +328,7 @@ impl Client {
                 }
                 let answer = self.run.send(self.actor, &process, command).await;
                 match answer {
-                    None => process = Process::start(self.run.turnstile.store(self.actor)),
+                    None => process = Process::start(&self.run.turnstile.store(self.actor)),
                     Some(answer) if answer.is_final() && answer.json["code"] != "conflict" => {
                         self.learn(command, &answer);
                         break;

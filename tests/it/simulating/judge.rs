@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    actors::{Answer, Attempt, CURRENCIES, Command, Run},
+    actors::{Attempt, CURRENCIES, Command, Run},
     model::{Model, Rules, cents, lot_number, moment},
+    process::Answer,
 };
 
 /// All that the API tells once nothing moves any more.

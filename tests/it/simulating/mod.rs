@@ -17,10 +17,12 @@
 //! an entry that is, none of 16 showed it. `racing` tears a batch on purpose.
 
 mod actors;
+pub mod fates;
 mod judge;
 mod model;
+pub mod process;
 mod shadow;
-mod table;
+pub mod table;
 mod turnstile;
 
 use std::{

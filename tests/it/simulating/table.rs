@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use super::fates::Operation;
+
 /// Where an item stands: `pk` and `sk`.
 pub type Key = (String, String);
 /// An item in DynamoDB's JSON, its attributes each with its type.
@@ -34,7 +36,7 @@ pub struct Change {
 }
 
 /// All items at one moment, and where each stands in the indexes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct View {
     items: BTreeMap<Key, Arc<Item>>,
     /// For each index: partition, place, and the item's own key.
@@ -42,7 +44,7 @@ struct View {
 }
 
 /// The table.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Table {
     now: View,
     /// As the indexes are read that follow the table by moments.
@@ -71,18 +73,22 @@ impl Table {
     ///
     /// # Errors
     /// What it refuses.
-    pub fn answer(&mut self, operation: &str, body: &Value) -> Result<Value, Refused> {
+    pub fn answer(&mut self, operation: Operation, body: &Value) -> Result<Value, Refused> {
         match operation {
-            "GetItem" => Ok(match self.now.items.get(&key(&body["Key"])) {
+            Operation::GetItem => Ok(match self.now.items.get(&key(&body["Key"])) {
                 Some(item) => json!({"Item": **item}),
                 None => json!({}),
             }),
-            "BatchGetItem" => Ok(self.batch(body)),
-            "Query" => Ok(self.query(body)),
-            "PutItem" => self.put_item(body),
-            "TransactWriteItems" => self.transact(body),
-            _ => panic!("{operation} is not simulated"),
+            Operation::BatchGetItem => Ok(self.batch(body)),
+            Operation::Query => Ok(self.query(body)),
+            Operation::PutItem => self.put_item(body),
+            Operation::TransactWriteItems => self.transact(body),
         }
+    }
+
+    /// All items, by their keys.
+    pub fn items(&self) -> &BTreeMap<Key, Arc<Item>> {
+        &self.now.items
     }
 
     /// All changes so far.

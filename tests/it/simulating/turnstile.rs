@@ -3,29 +3,21 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    fmt,
     rc::Rc,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
-    orchestrator::{HttpRequest, HttpResponse},
-    result::ConnectorError,
-};
 use fastrand::Rng;
 use local::TABLE;
 use serde_json::{Value, json};
-use store::{Connection, Store};
-use tokio::sync::{Notify, oneshot};
+use store::Store;
+use tokio::sync::Notify;
 
 use super::{
+    fates::{Answered, Call, Fate, Operation, Takes, Told, add_read, answer, store_through},
     shadow::Shadow,
-    table::{Refused, Table, cancelled, key, refused},
+    table::{Refused, Table, key, refused},
 };
 
 /// One call takes so long at least; while the clock stands still for whoever computes, this is also how it is known that
@@ -34,48 +26,13 @@ const TICK: Duration = Duration::from_millis(1);
 /// Nobody waits longer than this for anything: far above all that the house allows itself.
 const MAX_TICKS: u64 = 20_000_000;
 
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
-    Success,
-    /// It never arrives, and the connection ends.
-    LostRequest,
-    /// It takes effect, and the connection ends before the answer.
-    LostAnswer,
-    /// The connection ends, and it takes effect some time later.
-    Late,
-    /// It arrives, or not, and nobody ever says so.
-    Hang,
-    /// It arrives twice; the second answer is the one that is heard.
-    Twice,
-    /// Somebody else holds the item at that moment.
-    Conflict,
-    /// An earlier sending of the same transaction is not done yet.
-    InProgress,
-    Throttled,
-    /// The database fails, before or after it took effect.
-    Failed,
-    /// The items of a batch are read at moments of their own: each is as it is then, together they never were.
-    Torn,
-    /// A part of a batch is handed back.
-    Unprocessed,
-    /// An index that follows by moments is read before it followed.
-    Stale,
-    /// Whoever called dies, before or after it took effect.
-    Death,
-}
-
-/// Who waits for an answer: its status and body, or nothing where the connection breaks.
-type Answered = oneshot::Sender<Option<(u16, String)>>;
-
 /// How often each fate befell each operation.
-pub type Fates = BTreeMap<(String, Fate), u64>;
+pub type Fates = BTreeMap<(Operation, Fate), u64>;
 
 /// One call that waits.
 struct Waiting {
     actor: usize,
-    operation: String,
-    body: Value,
+    call: Call,
     /// What was read of a batch already.
     read: Vec<Value>,
     answer: Answered,
@@ -90,7 +47,7 @@ pub struct Turnstile {
     table: RefCell<Table>,
     shadow: Option<RefCell<Shadow>>,
     /// What was sent, is not heard of, and has not arrived.
-    late: RefCell<Vec<(String, Value)>>,
+    late: RefCell<Vec<Call>>,
     /// What nobody will ever answer: it is for the caller to give up.
     unheard: RefCell<Vec<Answered>>,
     /// One for each actor: told when it dies.
@@ -116,37 +73,15 @@ pub struct Turnstile {
     pub trace: RefCell<Vec<String>>,
 }
 
-/// Brings an actor's calls before the turnstile.
-struct Carrier {
+/// Lets an actor's calls wait before the turnstile.
+struct Entrance {
     actor: usize,
     queue: Queue,
 }
 
-impl fmt::Debug for Carrier {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "Carrier({})", self.actor)
-    }
-}
-
-impl HttpConnector for Carrier {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap();
-        let operation = target.rsplit('.').next().unwrap().to_owned();
-        let body = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let (answer, answered) = oneshot::channel();
-        self.queue.lock().unwrap().push(Waiting {
-            actor: self.actor,
-            operation,
-            body,
-            read: Vec::new(),
-            answer,
-        });
-        HttpConnectorFuture::new(async move {
-            match answered.await {
-                Ok(Some((status, text))) => Ok(HttpResponse::new(status.try_into().unwrap(), text.into())),
-                Ok(None) | Err(_) => Err(ConnectorError::io("the connection broke".into())),
-            }
-        })
+impl Takes for Entrance {
+    fn take(&self, call: Call, _: String, answer: Answered) {
+        self.queue.lock().unwrap().push(Waiting { actor: self.actor, call, read: Vec::new(), answer });
     }
 }
 
@@ -214,13 +149,8 @@ impl Turnstile {
 
     /// A process of this actor's: it knows nothing of those before it.
     pub fn store(&self, actor: usize) -> Store {
-        // The client keeps what it counts of its own retries by region, for all of a process.
-        static REGION: AtomicU64 = AtomicU64::new(0);
         let queue = Arc::clone(&self.queue);
-        let carrier = SharedHttpConnector::new(Carrier { actor, queue });
-        let mut connection = Connection::local(TABLE, "http://simulated");
-        connection.region = format!("simulated-{}", REGION.fetch_add(1, Ordering::Relaxed));
-        Store::connect(connection.through(http_client_fn(move |_, _| carrier.clone())))
+        store_through(Entrance { actor, queue })
     }
 
     /// Told when this actor dies.
@@ -281,7 +211,9 @@ impl Turnstile {
                 return;
             }
             // Where one actor asks for several things at once, the order in which it does must not matter.
-            queue.sort_by_cached_key(|call| (call.actor, call.operation.clone(), subject(call)));
+            queue.sort_by_cached_key(|waiting| {
+                (waiting.actor, waiting.call.operation.name(), waiting.call.subject())
+            });
             let at = self.rng.borrow_mut().usize(..queue.len());
             if !queue[at].read.is_empty() && queue.len() > 1 && self.rng.borrow_mut().u32(..4) > 0 {
                 // Others get something done between the two halves of a batch.
@@ -293,13 +225,13 @@ impl Turnstile {
         if self.rng.borrow_mut().u32(..8) == 0 {
             self.arrive_late();
         }
-        let fate = self.fate_of(&waiting);
-        let subject = subject(&waiting);
-        *self.fates.borrow_mut().entry((waiting.operation.clone(), fate)).or_default() += 1;
+        let fate = self.fate_of(&waiting.call);
+        let subject = waiting.call.subject();
+        *self.fates.borrow_mut().entry((waiting.call.operation, fate)).or_default() += 1;
         if fate == Fate::Torn {
             self.note(format!("{} actor {} reads a part of {subject}", self.ticks.get(), waiting.actor));
-            let mut part = waiting.body.clone();
-            let keys = waiting.body["RequestItems"][TABLE]["Keys"].as_array_mut().unwrap();
+            let mut part = waiting.call.clone();
+            let keys = waiting.call.body["RequestItems"][TABLE]["Keys"].as_array_mut().unwrap();
             keys.sort_by_cached_key(key);
             self.rng.borrow_mut().shuffle(keys);
             // What is read last is most often the account, which is what all write.
@@ -308,37 +240,33 @@ impl Turnstile {
                 keys.swap(0, account);
             }
             let rest = keys.split_off(self.rng.borrow_mut().usize(1..keys.len()));
-            part["RequestItems"][TABLE]["Keys"] = json!(rest);
-            let mut answer = self.apply("BatchGetItem", &part).unwrap();
+            part.body["RequestItems"][TABLE]["Keys"] = json!(rest);
+            let mut answer = self.apply(&part).unwrap();
             waiting.read.append(answer["Responses"][TABLE].as_array_mut().unwrap());
             self.queue.lock().unwrap().push(waiting);
             return;
         }
-        let mut answer = self.befall(fate, &waiting);
-        if let Some(Ok(answer)) = answer.as_mut().filter(|_| !waiting.read.is_empty()) {
-            let responses = answer["Responses"].as_object_mut().unwrap();
-            let items = responses.entry(TABLE).or_insert_with(|| json!([])).as_array_mut().unwrap();
-            items.append(&mut waiting.read);
+        let mut told = self.befall(fate, &waiting.call);
+        if let Some(Ok(answer)) = told.as_mut().filter(|_| !waiting.read.is_empty()) {
+            add_read(answer, &mut waiting.read);
         }
-        let status = match &answer {
+        let status = match &told {
             Some(Ok(_)) => "200".to_owned(),
             Some(Err(Refused(status, body))) => {
                 format!("{status} {}", body["__type"].as_str().unwrap_or("").rsplit('#').next().unwrap())
             }
             None => "nothing".to_owned(),
         };
-        let Waiting { actor, operation, answer: to, .. } = waiting;
+        let Waiting { actor, call: Call { operation, .. }, answer: to, .. } = waiting;
         self.note(format!("{} actor {actor} {operation} {subject}: {fate:?}, {status}", self.ticks.get()));
-        match (fate, answer) {
+        match fate {
             // Nobody ever says so: whoever waits is told when the actor gives up by itself.
-            (Fate::Hang, _) => self.unheard.borrow_mut().push(to),
-            (Fate::Death, _) => {
+            Fate::Hang => self.unheard.borrow_mut().push(to),
+            Fate::Death => {
                 self.deaths[actor].notify_one();
                 self.unheard.borrow_mut().push(to);
             }
-            (_, None) => drop(to.send(None)),
-            (_, Some(Ok(answer))) => drop(to.send(Some((200, answer.to_string())))),
-            (_, Some(Err(Refused(status, body)))) => drop(to.send(Some((status, body.to_string())))),
+            _ => answer(to, told),
         }
     }
 
@@ -346,18 +274,15 @@ impl Turnstile {
     fn bury(&self) {
         self.unheard.borrow_mut().retain(|answer| !answer.is_closed());
         let mut queue = self.queue.lock().unwrap();
-        let mut gone: Vec<Waiting> = queue.extract_if(.., |call| call.answer.is_closed()).collect();
+        let mut gone: Vec<Waiting> = queue.extract_if(.., |waiting| waiting.answer.is_closed()).collect();
         drop(queue);
-        gone.sort_by_cached_key(|call| (call.actor, call.operation.clone(), subject(call)));
-        for call in gone {
+        gone.sort_by_cached_key(|waiting| {
+            (waiting.actor, waiting.call.operation.name(), waiting.call.subject())
+        });
+        for Waiting { actor, call, .. } in gone {
             if self.rng.borrow_mut().u32(..3) == 0 {
-                self.note(format!(
-                    "actor {} waits no more: {} {}",
-                    call.actor,
-                    call.operation,
-                    subject(&call)
-                ));
-                drop(self.apply(&call.operation, &call.body));
+                self.note(format!("actor {actor} waits no more: {} {}", call.operation, call.subject()));
+                drop(self.apply(&call));
             }
         }
     }
@@ -389,7 +314,7 @@ impl Turnstile {
 
     /// Lets something arrive that was thought lost, if anything was.
     fn arrive_late(&self) -> bool {
-        let (operation, body) = {
+        let call = {
             let mut late = self.late.borrow_mut();
             if late.is_empty() {
                 return false;
@@ -397,8 +322,8 @@ impl Turnstile {
             let at = self.rng.borrow_mut().usize(..late.len());
             late.swap_remove(at)
         };
-        let outcome = if self.apply(&operation, &body).is_ok() { "it takes effect" } else { "it is refused" };
-        self.note(format!("late arrives {operation} {}: {outcome}", subject_of(&body)));
+        let outcome = if self.apply(&call).is_ok() { "it takes effect" } else { "it is refused" };
+        self.note(format!("late arrives {} {}: {outcome}", call.operation, call.subject()));
         true
     }
 
@@ -415,8 +340,7 @@ impl Turnstile {
         false
     }
 
-    fn fate_of(&self, call: &Waiting) -> Fate {
-        let writes = matches!(&*call.operation, "TransactWriteItems" | "PutItem");
+    fn fate_of(&self, call: &Call) -> Fate {
         let weights = self.weights.borrow();
         let fate = if weights.len() > 1 && self.is_out() {
             let broken = [Fate::LostRequest, Fate::LostAnswer, Fate::Late, Fate::Throttled, Fate::Failed];
@@ -435,145 +359,44 @@ impl Turnstile {
             fate
         };
         match fate {
-            Fate::Late if !writes => Fate::LostRequest,
-            Fate::Twice | Fate::Conflict if !writes => Fate::Success,
-            Fate::InProgress if call.operation != "TransactWriteItems" => Fate::Success,
-            Fate::Unprocessed if call.operation != "BatchGetItem" => Fate::Success,
-            Fate::Torn => {
-                let keys = call.body["RequestItems"][TABLE]["Keys"].as_array();
-                if keys.is_some_and(|keys| keys.len() > 1) { Fate::Torn } else { Fate::Success }
-            }
+            Fate::Late if !call.operation.writes() => Fate::LostRequest,
+            fate if fate.is_impossible_for(call.operation).is_some() => Fate::Success,
+            Fate::Torn if call.keys().is_none_or(|keys| keys.len() < 2) => Fate::Success,
             fate => fate,
         }
     }
 
     /// What the caller is told; nothing where the connection breaks.
-    fn befall(&self, fate: Fate, call: &Waiting) -> Option<Result<Value, Refused>> {
-        let apply = || self.apply(&call.operation, &call.body);
-        let maybe = || {
-            if self.rng.borrow_mut().bool() {
-                drop(apply());
-            }
-        };
-        let told = |kind: &str| Err(refused(kind, json!({"message": "on purpose"})));
-        let is_transaction = call.operation == "TransactWriteItems";
-        Some(match fate {
-            Fate::Success | Fate::Stale | Fate::Torn => {
-                let token = &call.body["ClientRequestToken"];
-                let late = self.late.borrow().iter().any(|(_, body)| body["ClientRequestToken"] == *token);
-                if is_transaction && late && self.rng.borrow_mut().bool() {
-                    return Some(told("TransactionInProgressException"));
-                }
-                apply()
-            }
-            Fate::LostRequest => return None,
-            Fate::LostAnswer => {
-                drop(apply());
-                return None;
-            }
-            Fate::Late => {
-                self.late.borrow_mut().push((call.operation.clone(), call.body.clone()));
-                return None;
-            }
-            Fate::Hang | Fate::Death => {
-                maybe();
-                return None;
-            }
-            Fate::Twice => {
-                drop(apply());
-                apply()
-            }
-            Fate::Conflict if is_transaction => Err(self.cancelled(&call.body, "TransactionConflict")),
-            Fate::Conflict => told("TransactionConflictException"),
-            Fate::InProgress => told("TransactionInProgressException"),
-            Fate::Throttled if is_transaction && self.rng.borrow_mut().bool() => {
-                let code = ["ThrottlingError", "ProvisionedThroughputExceeded"];
-                let code = code[self.rng.borrow_mut().usize(..2)];
-                Err(self.cancelled(&call.body, code))
-            }
-            Fate::Throttled => told(if self.rng.borrow_mut().bool() {
-                "ThrottlingException"
-            } else {
-                "ProvisionedThroughputExceededException"
-            }),
-            Fate::Failed => {
-                maybe();
-                let failed = if self.rng.borrow_mut().bool() {
-                    (500, "InternalServerError")
-                } else {
-                    (503, "ServiceUnavailable")
-                };
-                let Refused(_, body) = refused(failed.1, json!({"message": "on purpose"}));
-                Err(Refused(failed.0, body))
-            }
-            Fate::Unprocessed => {
-                let mut body = call.body.clone();
-                let mut back = Vec::new();
-                let keys = body["RequestItems"][TABLE]["Keys"].as_array_mut().unwrap();
-                keys.sort_by_cached_key(key);
-                while back.is_empty() || (!keys.is_empty() && self.rng.borrow_mut().bool()) {
-                    let at = self.rng.borrow_mut().usize(..keys.len());
-                    back.push(keys.swap_remove(at));
-                }
-                let mut answer = if keys.is_empty() {
-                    json!({"Responses": {}})
-                } else {
-                    self.apply(&call.operation, &body).unwrap()
-                };
-                answer["UnprocessedKeys"] = json!({TABLE: {"Keys": back, "ConsistentRead": true}});
-                Ok(answer)
-            }
-        })
+    fn befall(&self, fate: Fate, call: &Call) -> Told {
+        if fate == Fate::Late {
+            self.late.borrow_mut().push(call.clone());
+        }
+        let waits = |late: &Call| late.body["ClientRequestToken"] == call.body["ClientRequestToken"];
+        if matches!(fate, Fate::Success | Fate::Stale | Fate::Torn)
+            && call.operation == Operation::TransactWriteItems
+            && self.late.borrow().iter().any(waits)
+            && self.rng.borrow_mut().bool()
+        {
+            return Some(Err(refused("TransactionInProgressException", json!({"message": "on purpose"}))));
+        }
+        call.befall(fate, &self.rng, |call| self.apply(call))
     }
 
-    /// The transaction is cancelled on account of one of its items.
-    fn cancelled(&self, body: &Value, code: &str) -> Refused {
-        let mut reasons = vec!["None"; body["TransactItems"].as_array().unwrap().len()];
-        let at = self.rng.borrow_mut().usize(..reasons.len());
-        reasons[at] = code;
-        cancelled(&reasons)
-    }
-
-    fn apply(&self, operation: &str, body: &Value) -> Result<Value, Refused> {
+    fn apply(&self, call: &Call) -> Result<Value, Refused> {
+        let Call { operation, body } = call;
         let mut table = self.table.borrow_mut();
-        if operation == "Query" && body["ConsistentRead"] != true && !body["IndexName"].is_null() {
+        if call.reads_behind() {
             let lag = table.lag();
             let calm = self.weights.borrow().len() == 1;
             table.follow(if calm { lag } else { self.rng.borrow_mut().usize(..=lag) });
             if table.lag() > 0 {
-                *self.fates.borrow_mut().entry((operation.to_owned(), Fate::Stale)).or_default() += 1;
+                *self.fates.borrow_mut().entry((*operation, Fate::Stale)).or_default() += 1;
             }
         }
-        let answer = table.answer(operation, body);
+        let answer = table.answer(*operation, body);
         if let Some(shadow) = &self.shadow {
-            shadow.borrow_mut().compare(operation, body, &answer, table.lag() > 0);
+            shadow.borrow_mut().compare(operation.name(), body, &answer, table.lag() > 0);
         }
         answer
     }
-}
-
-/// What a call is about, the same in every run of a seed: the keys that it names.
-fn subject(call: &Waiting) -> String {
-    subject_of(&call.body)
-}
-
-fn subject_of(body: &Value) -> String {
-    let one = |attributes: &Value| {
-        let (pk, sk) = key(attributes);
-        format!("{pk}/{sk}")
-    };
-    if let Some(puts) = body["TransactItems"].as_array() {
-        return puts.iter().map(|put| one(&put["Put"]["Item"])).collect::<Vec<_>>().join(" ");
-    }
-    if let Some(keys) = body["RequestItems"][TABLE]["Keys"].as_array() {
-        let mut keys: Vec<String> = keys.iter().map(one).collect();
-        keys.sort_unstable();
-        return keys.join(" ");
-    }
-    if let Some(values) = body["ExpressionAttributeValues"].as_object().filter(|_| body["Item"].is_null()) {
-        let mut values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        values.sort_unstable();
-        return format!("{} {}", body["IndexName"], values.join(" "));
-    }
-    one(if body["Item"].is_null() { &body["Key"] } else { &body["Item"] })
 }
