@@ -728,7 +728,10 @@ impl<'a> Entering<'a> {
             self.store.put_new(encode_entry(&entry, content, &self.digest, fingerprint))?,
         ];
         items.extend(beside);
-        let token = entry_token(&self.digest, &entry, fingerprint, revision);
+        // What goes beside follows from what it is put over.
+        let over = format!("{:?}", (&read.refunded, &read.topup_document));
+        let entry_token = entry_token(&self.digest, &entry, fingerprint, revision);
+        let token = token(&[entry_token.as_bytes(), over.as_bytes()]);
         Ok((Write { items, token }, Committed { entry, replayed: false }))
     }
 }
