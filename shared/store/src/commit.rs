@@ -106,6 +106,8 @@ struct Wanted<'a> {
 enum Step<T> {
     /// Nothing is to be written.
     Done(T),
+    /// What was read is of two moments, and is to be read again.
+    Again,
     /// These items are to be written before anything is decided.
     Before(Write),
     /// These items, and what to answer once they are.
@@ -254,6 +256,10 @@ impl Store {
         self.until_settled(wanted, |read| {
             let (topup, fingerprint) = read.topup.as_ref().ok_or(Error::TopupNotFound)?;
             if let Some(committed) = entering.replay(&read)? {
+                if topup.status == TopupStatus::Pending {
+                    // It was read before the transaction that ended it and made the entry.
+                    return Ok(Step::Again);
+                }
                 return Ok(Step::Done(Approved { topup: topup.clone(), committed }));
             }
             let at = entering.at(&read);
@@ -534,6 +540,7 @@ impl Store {
             };
             let (write, answer) = match step {
                 Step::Done(answer) => return Ok(answer),
+                Step::Again => continue,
                 Step::Before(write) => (write, None),
                 Step::Write(write, answer) => (write, Some(answer)),
             };
