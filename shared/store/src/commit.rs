@@ -313,16 +313,24 @@ impl Store {
         id: &TopupId,
         at: Timestamp,
     ) -> Result<bool, Error> {
+        let mut attempted: Option<Topup> = None;
         let settled: Result<bool, Failure> = self
             .until_settled(Wanted::topup(customer, id), |read| {
                 let Some((topup, fingerprint)) = &read.topup else {
                     return Ok(Step::Done(false));
                 };
+                if attempted.as_ref() == Some(topup) && !read.topup_is_filed {
+                    // An earlier try of ours was stored, and only its answer was lost.
+                    return Ok(Step::Done(true));
+                }
                 match ledger::lapse(&read.stored.account, topup, at)? {
                     Some((account, lapsed)) => {
-                        Ok(Step::Write(self.end_topup(&read, &account, &lapsed, *fingerprint)?, true))
+                        let write = self.end_topup(&read, &account, &lapsed, *fingerprint)?;
+                        attempted = Some(lapsed);
+                        Ok(Step::Write(write, true))
                     }
                     None if topup.status == TopupStatus::Approved && read.topup_is_filed => {
+                        attempted = Some(topup.clone());
                         let item = encode_topup(customer, topup, *fingerprint, Filed::WhilePending)?;
                         let filed = self.put_over(item, "t", read.topup_document.as_ref())?;
                         let token = token(&[
