@@ -1,6 +1,10 @@
 //! Which function answers which method and path, who may call it, and what happens around every call.
 
-use std::{pin::Pin, sync::Arc, time::Instant};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -13,6 +17,10 @@ use crate::{Call, Gate, Problem, Reply, Who, call::MAX_BODY};
 
 /// The name of the path's part that says whose credit it is about.
 const CUSTOMER: &str = "customer";
+
+/// How long a call may take: less than the 10 s after which Lambda ends the function, and the client is told 500 by somebody who
+/// does not know whether it may try again.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +119,11 @@ impl Service {
         let answer = match found {
             None if lacks_customer(&path) => Err(Problem::invalid(CUSTOMER, "is required in the path")),
             None => Err(Problem::route_not_found()),
-            Some((route, params)) => self.call(route, params, request, at, &mut who).await,
+            Some((route, params)) => {
+                let call = Box::pin(self.call(route, params, request, at, &mut who));
+                let answered = tokio::time::timeout(PATIENCE, call).await;
+                answered.unwrap_or_else(|_| Err(Problem::unavailable("the time ran out")))
+            }
         };
 
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
