@@ -462,7 +462,7 @@ impl Settings {
 
     /// Whether lots of before have to be looked at after these changes: some of them may get a date where an expiry reaches
     /// back, for everybody or for a group.
-    fn reaches_back_by(&self, changes: &BTreeMap<String, Changed>) -> Result<bool, Error> {
+    pub(crate) fn reaches_back_by(&self, changes: &BTreeMap<String, Changed>) -> Result<bool, Error> {
         let of_expiry = ["expiry_days", "apply_to_existing"].iter().any(|name| changes.contains_key(*name));
         let flagged = self.groups()?.iter().any(|(_, group)| group.policy.apply_to_existing == Some(true));
         Ok(of_expiry && (flagged || self.policy.apply_to_existing))
@@ -486,7 +486,7 @@ impl Settings {
 
 impl Group {
     /// What of it decides on money, by name.
-    fn rules(&self) -> Result<Value, Error> {
+    pub(crate) fn rules(&self) -> Result<Value, Error> {
         let mut rules = json(&self.policy)?;
         if let (Some(rules), Some(terms)) = (rules.as_object_mut(), &self.joining_grant) {
             rules.insert("joining_grant".to_owned(), json(terms)?);
@@ -498,7 +498,7 @@ impl Group {
 impl Profile {
     /// What of it decides on money, by name: what its changes tell. Who somebody is stays out of them, so that there is
     /// nothing in them to erase.
-    fn rules(&self) -> Result<Value, Error> {
+    pub(crate) fn rules(&self) -> Result<Value, Error> {
         let mut rules = json(&self.policy)?;
         if let Some(rules) = rules.as_object_mut() {
             rules.insert("frozen".to_owned(), Value::Bool(self.frozen));
@@ -642,7 +642,7 @@ mod given {
     }
 }
 
-fn decode_api_key(id: &str, item: &Item) -> Result<ApiKey, Error> {
+pub(crate) fn decode_api_key(id: &str, item: &Item) -> Result<ApiKey, Error> {
     let fields = Fields(item);
     fields.expect_format()?;
     let role = fields.text("role")?;

@@ -166,7 +166,7 @@ impl CustomersFilter {
         })
     }
 
-    fn admits(&self, listed: &Listed) -> Result<bool, Error> {
+    pub(crate) fn admits(&self, listed: &Listed) -> Result<bool, Error> {
         let Listed { customer, profile, account } = listed;
         let balance = account.balance().map_err(|error| Error::Refused(error.to_string()))?;
         let name = profile
