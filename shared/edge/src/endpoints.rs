@@ -186,3 +186,6 @@ impl Endpoints {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,3 +237,6 @@ fn check_address(address: &str) -> Result<(), String> {
         _ => Err(format!("{address} must begin with https://")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -348,3 +348,6 @@ fn text(body: Bytes) -> Body {
     // Every answer of ours is JSON, and so is UTF-8.
     String::from_utf8(body.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
 }
+
+#[cfg(test)]
+mod tests;

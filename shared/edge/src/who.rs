@@ -139,3 +139,6 @@ pub fn key_id(hash: Hash) -> String {
     let digits = hash.to_string();
     format!("key_{}", digits.get(..ID_DIGITS).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;
