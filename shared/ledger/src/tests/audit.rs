@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{day, goodwill, held, policy, redeemed, refunded, seal_by, usd};
-use crate::{Account, Audit, Beside, Currency, Entry, Flaw, Grant, Hash, LotExpiry, Money, Role};
+use super::{actor, day, goodwill, held, policy, redeemed, refunded, seal_by, usd, waiting};
+use crate::{
+    Account, Audit, Beside, Booked, Currency, Entry, Finding, Flaw, Grant, Hash, LotExpiry, Money, Payment,
+    PaymentMode, Policy, Role, Topup, TopupRequest, TopupStatus, approve, request_topup,
+};
 
 /// An account with all of its entries, and what is noted as given back.
 fn story() -> (Account, Vec<Entry>, BTreeMap<u64, Money>) {
@@ -82,4 +85,144 @@ fn entries_are_told_of_one_by_one_after_the_first_that_does_not_follow() {
     let mut cut = entries;
     cut.pop();
     assert_eq!(codes(&cut, Some(&account), &refunds), [Flaw::RefundsDiffer, Flaw::AccountNumber]);
+}
+
+#[test]
+fn what_was_taken_in_is_counted_once() {
+    let (account, entries, refunds) = story();
+    let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+    assert_eq!((audit.number(), audit.entries(), audit.booked()), (0, 0, Booked::default()));
+    // The last one twice: it is told of, and moves nothing.
+    entries.iter().chain(entries.last()).for_each(|entry| audit.take(entry));
+    assert_eq!((audit.number(), audit.hash(), audit.entries()), (4, account.hash, 5));
+    // 30.00 granted and 4.00 given back; 12.00 spent. What is held is neither.
+    let booked = Booked { brought: 3_400, taken: 1_200 };
+    assert_eq!(audit.booked(), booked);
+    assert_eq!(booked.and(Booked { brought: 1, taken: 2 }), Booked { brought: 3_401, taken: 1_202 });
+    let beside = Beside { account: Some(&account), topups: &[], refunds: &refunds, at: day(3) };
+    let codes: Vec<_> = audit.findings(beside).into_iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Flaw::EntryRepeated]);
+}
+
+#[test]
+fn an_account_before_its_first_entry_is_of_no_time() {
+    let account = Account { at: day(1), ..Account::new("alice".parse().unwrap(), Currency::USD) };
+    assert_eq!(codes(&[], Some(&account), &BTreeMap::new()), []);
+}
+
+#[test]
+fn some_flaws_are_of_one_item_and_some_may_be_haste() {
+    let words = |is: fn(Flaw) -> bool| -> Vec<_> {
+        Flaw::ALL.iter().copied().filter(|flaw| is(*flaw)).map(Flaw::word).collect()
+    };
+    let of_one = [
+        "unreadable",
+        "hash_mismatch",
+        "text_altered",
+        "key_drift",
+        "index_drift",
+        "unknown_item",
+        "item_repeated",
+    ];
+    let mut told = words(Flaw::is_of_one_item);
+    told.sort_unstable();
+    let mut expected = of_one.to_vec();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    let mut told = words(Flaw::may_be_haste);
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        ["account_pending", "refunds_differ", "topup_differs", "topup_missing", "topup_uncredited"]
+    );
+}
+
+#[test]
+fn a_hundred_things_are_told_of_each_entry_s_once() {
+    let (_, entries, _) = story();
+    let none = BTreeMap::new();
+    let beside = Beside { account: None, topups: &[], refunds: &none, at: day(3) };
+    let id = entries.first().unwrap().id();
+    let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+    audit.find(Some(id), Flaw::KeyDrift, "first".to_owned());
+    audit.find(Some(id), Flaw::KeyDrift, "again".to_owned());
+    audit.find(Some(id), Flaw::IndexDrift, "another".to_owned());
+    let details = |found: Vec<Finding>| found.into_iter().map(|finding| finding.detail).collect::<Vec<_>>();
+    assert_eq!(details(audit.findings(beside)), ["first", "another"]);
+    // What is about no entry is told each time.
+    for number in 0..200 {
+        audit.find(None, Flaw::Unreadable, number.to_string());
+    }
+    let told = details(audit.findings(beside));
+    assert_eq!((told.len(), told.last().map(String::as_str)), (100, Some("97")));
+}
+
+#[test]
+fn the_first_lot_that_differs_is_told_of() {
+    let (mut account, entries, refunds) = story();
+    let mut second = account.lots.first().unwrap().clone();
+    second.number.entry = 9;
+    account.lots.push(second);
+    let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+    entries.iter().for_each(|entry| audit.take(entry));
+    let findings =
+        audit.findings(Beside { account: Some(&account), topups: &[], refunds: &refunds, at: day(3) });
+    let lots = findings.iter().find(|finding| finding.code == Flaw::AccountLots).unwrap();
+    assert_eq!(lots.detail, "the account has lot 9 with 22.00 where none follows");
+}
+
+/// A top-up that was approved, with its entry and the account since.
+fn credited() -> (Account, Entry, Topup) {
+    let account = Account::new("alice".parse().unwrap(), Currency::USD);
+    let payment = Payment { mode: PaymentMode::Online, method: "stripe".parse().unwrap(), reference: None };
+    let request = TopupRequest { amount: "50".parse().unwrap(), payment, reference: None };
+    let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let asked =
+        request_topup(&account, &Policy::default(), &request, id, actor(Role::Store, "key-2"), day(1));
+    let (account, topup) = waiting(asked.unwrap());
+    let paid = Some("40".parse().unwrap());
+    let approved = approve(&account, &Policy::default(), &topup, paid, actor(Role::Admin, "key-1"), day(2));
+    let (change, topup) = approved.unwrap();
+    let (account, entry) = seal_by(&Policy::default(), change, day(2));
+    (account, entry, topup)
+}
+
+#[test]
+fn each_top_up_says_what_its_entry_does() {
+    let (account, entry, topup) = credited();
+    let codes = |entries: &[&Entry], topups: &[Topup]| -> Vec<Flaw> {
+        let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+        entries.iter().for_each(|entry| audit.take(entry));
+        let account = (!entries.is_empty()).then_some(&account);
+        let findings = audit.findings(Beside { account, topups, refunds: &BTreeMap::new(), at: day(3) });
+        findings.into_iter().map(|finding| finding.code).collect()
+    };
+    let spoiled = |spoil: fn(&mut Topup)| {
+        let mut topup = topup.clone();
+        spoil(&mut topup);
+        codes(&[&entry], &[topup])
+    };
+    assert_eq!(codes(&[&entry], &[topup.clone()]), []);
+    assert_eq!(spoiled(|topup| topup.amount = usd("40")), []);
+    assert_eq!(spoiled(|topup| topup.amount = usd("39.99")), [Flaw::TopupDiffers]);
+    assert_eq!(spoiled(|topup| topup.status = TopupStatus::Rejected), [Flaw::TopupDiffers]);
+    assert_eq!(spoiled(|topup| topup.resolution = None), [Flaw::TopupUncredited]);
+    let told = |topup: &mut Topup, amount, entry: &str| {
+        topup.resolution.as_mut().unwrap().credited = Some((usd(amount), entry.parse().unwrap()));
+    };
+    let mut other = topup.clone();
+    told(&mut other, "41", "USD-1");
+    assert_eq!(codes(&[&entry], &[other.clone()]), [Flaw::TopupDiffers]);
+    told(&mut other, "40", "USD-2");
+    assert_eq!(codes(&[&entry], &[other]), [Flaw::TopupDiffers]);
+    assert_eq!(codes(&[&entry], &[]), [Flaw::TopupMissing]);
+    assert_eq!(codes(&[], &[topup.clone()]), [Flaw::TopupUncredited]);
+    // Another currency's is another account's.
+    assert_eq!(
+        spoiled(|topup| topup.id = "EUR-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap()),
+        [Flaw::TopupMissing]
+    );
+    let mut elsewhere = topup;
+    elsewhere.id = "EUR-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    assert_eq!(codes(&[], &[elsewhere]), []);
 }

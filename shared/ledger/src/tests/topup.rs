@@ -2,8 +2,9 @@
 
 use super::{account, actor, day, goodwill, policy, seal, time, usd, waiting};
 use crate::{
-    Account, Actor, Asked, Category, Change, EntryType, MAX_OPEN_LOTS, Origin, Payment, PaymentMode, Refusal,
-    Role, Topup, TopupRequest, TopupStatus, approve, cancel, lapse, reject, request_topup,
+    Account, Actor, Asked, Category, Change, EntryType, MAX_OPEN_LOTS, MAX_WAITING_TOPUPS, Origin, Payment,
+    PaymentMode, Refusal, Role, Topup, TopupRequest, TopupStatus, approve, cancel, lapse, reject,
+    request_topup,
 };
 
 fn alice() -> Actor {
@@ -365,4 +366,23 @@ fn an_account_tells_who_brought_its_credit() {
     // The shop's software granted 40.00 of it.
     assert_eq!((brought.granted, brought.topped_up), (usd("47.00"), usd("50.00")));
     assert_eq!((brought.by_admin, brought.by_customer), (usd("7.00"), usd("50.00")));
+}
+
+#[test]
+fn fifty_requests_wait_and_those_that_lapsed_wait_no_more() {
+    let id = || "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let asked_at = |account: &Account, at| {
+        request_topup(account, &policy("{}"), &request("1.00"), id(), alice(), at).map(waiting)
+    };
+    let (mut full, mut lapses_at) = (account(&[]), None);
+    for _ in 0..MAX_WAITING_TOPUPS {
+        let (after, topup) = asked_at(&full, day(2)).unwrap();
+        (full, lapses_at) = (after, topup.lapses_at);
+    }
+    let lapses_at = lapses_at.unwrap();
+    let before = lapses_at.checked_sub(jiff::SignedDuration::from_millis(1)).unwrap();
+    for early in [day(2), before] {
+        assert_eq!(asked_at(&full, early).map(|_| ()), Err(Refusal::TooManyTopups));
+    }
+    assert!(asked_at(&full, lapses_at).is_ok());
 }
