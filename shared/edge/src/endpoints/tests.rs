@@ -1,3 +1,5 @@
+//! Which endpoints hear of what, and which secrets sign for them.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Keys in a table that is played, and whom they let in.
+
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
