@@ -1,7 +1,11 @@
 //! What is wrong with a request is told by code and field, and nothing moves. Whatever comes in, nothing breaks.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use deliver::{deliver_mails, deliver_webhooks};
+use edge::{Message, Messages, Reach, Webhooks};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -59,6 +63,23 @@ fn routes(topup_id: &str) -> Vec<(&'static str, String, Value)> {
         ("POST", "/v1/api-keys".to_owned(), json!({"role": "store", "name": "till"})),
         ("PUT", "/v1/settings/mail".to_owned(), json!({"sender": "shop@example.com", "language": "de"})),
         ("PUT", "/v1/settings/webhooks/erp".to_owned(), json!({"url": "https://example.com/"})),
+    ]
+}
+
+/// The other routes that read a body, each with one that they take or refuse by a rule.
+fn more_routes() -> Vec<(&'static str, String, Value)> {
+    let of = |what: &str| format!("/v1/customers/alice/{what}");
+    let terms = json!({"amount": "5.00", "category": "promotional", "expires_on": "2027-12-31"});
+    vec![
+        ("POST", of("debits"), json!({"amount": "0.01", "currency": "USD", "reason": "r"})),
+        ("POST", of("withdrawals"), json!({"amount": "0.01", "method": "bank", "reference": "r"})),
+        ("PATCH", of("lots/USD-1"), json!({"expires_on": "2027-12-31"})),
+        ("POST", of("lots/USD-1/void"), json!({"reason": "r"})),
+        ("POST", of("redemptions/USD-2/capture"), json!({"amount": "0.01"})),
+        ("POST", of("redemptions/USD-2/refund"), json!({"amount": "0.01", "reason": "r"})),
+        ("POST", of("redemptions/USD-2/void"), json!({})),
+        ("PUT", "/v1/groups/vip".to_owned(), json!({"policy": {"enabled": true}, "joining_grant": terms})),
+        ("POST", "/v1/groups/vip/grants".to_owned(), terms),
     ]
 }
 
@@ -1016,10 +1037,10 @@ fn pick<T: std::fmt::Debug>(runner: &mut TestRunner, strategy: &impl Strategy<Va
 #[tokio::test]
 async fn a_body_with_anything_anywhere_breaks_nothing() {
     let (world, topup_id) = alice_has_some().await;
-    let routes = routes(&topup_id);
+    let routes = [routes(&topup_id), more_routes()].concat();
     let mut runner = TestRunner::deterministic();
     let (json, mut made) = (any_json(), 0_usize);
-    for at in 0..3_000_u32 {
+    for at in 0..4_000_u32 {
         if at % 100 == 0 {
             // What was taken as settings may refuse all that comes after.
             world.settings(json!({})).await;
@@ -1056,9 +1077,9 @@ async fn a_body_with_anything_anywhere_breaks_nothing() {
 #[tokio::test]
 async fn a_body_of_any_bytes_breaks_nothing() {
     let (world, topup_id) = alice_has_some().await;
-    let routes = routes(&topup_id);
+    let routes = [routes(&topup_id), more_routes()].concat();
     let (mut runner, mut made) = (TestRunner::deterministic(), 0_usize);
-    for _ in 0..1_000_u32 {
+    for _ in 0..1_500_u32 {
         let (method, path, valid) = &routes[pick(&mut runner, &(0..routes.len()))];
         let mut body = valid.to_string().into_bytes();
         let (at, byte) = (pick(&mut runner, &(0..body.len())), pick(&mut runner, &any::<u8>()));
@@ -1140,4 +1161,79 @@ async fn a_cursor_of_anything_breaks_nothing() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_cursor_of_the_right_form_and_any_content_breaks_nothing() {
+    let (world, _) = alice_has_some().await;
+    world.admin().put("/v1/groups/vip", json!({})).await.expect(200, "");
+    let job = json!({"amount": "5.00", "category": "promotional"});
+    let job = world.admin().post("/v1/groups/vip/grants", "g", job).await;
+    let job = format!("/v1/group-grants/{}", job.json["job"]["id"].as_str().unwrap());
+    let mut runner = TestRunner::deterministic();
+    let json = any_json();
+    for _ in 0..300_u32 {
+        let (made_up, other) = (pick(&mut runner, &json), pick(&mut runner, &json));
+        let cursors = [
+            json!({"version": made_up}),
+            json!({"topup": made_up}),
+            json!({"failed": made_up}),
+            json!({"by": "Name", "place": made_up}),
+            json!({"by": "Balance", "place": made_up}),
+            json!({"by": made_up, "place": other}),
+            json!({"USD": made_up, "JPY": other}),
+        ];
+        for path in [
+            "/v1/customers",
+            "/v1/customers/alice/changes",
+            "/v1/customers/alice/entries",
+            "/v1/customers/alice/topups",
+            "/v1/settings/changes",
+            "/v1/topups",
+            &job,
+        ] {
+            for cursor in &cursors {
+                let query = URL_SAFE_NO_PAD.encode(cursor.to_string());
+                let answer = world.admin().get(&format!("{path}?cursor={query}")).await;
+                assert_eq!(breakage(&answer), None, "{path} {cursor}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_anything_ends_no_delivery() {
+    let (world, _) = alice_has_some().await;
+    let mail = json!({"sender": "shop@example.com", "admins": ["desk@example.com"]});
+    world.admin().put("/v1/settings/mail", mail).await.expect(200, "");
+    world.admin().put("/v1/customers/alice", json!({"email": "alice@example.com"})).await.expect(200, "");
+    world.catch_up().await;
+    let events: Vec<Value> = world.outside.events.latest();
+    assert!(events.len() >= 3, "{events:?}");
+    let webhooks = Webhooks::new(Reach::Public);
+    let mut runner = TestRunner::deterministic();
+    let json = any_json();
+    for _ in 0..600_u32 {
+        let mut event = json!({"detail": events[pick(&mut runner, &(0..events.len()))]});
+        for _ in 0..pick(&mut runner, &(1..4_u8)) {
+            let mut places = Vec::new();
+            nodes(&event, "", &mut places);
+            let place = &places[pick(&mut runner, &(0..places.len()))];
+            *event.pointer_mut(place).unwrap() = pick(&mut runner, &json);
+        }
+        let mut body = event.to_string();
+        if pick(&mut runner, &(0..4_u8)) == 0 {
+            body = body.chars().take(pick(&mut runner, &(0..body.len()))).collect();
+        }
+        let deliveries = pick(&mut runner, &any::<u32>());
+        let batch = || {
+            let (id, receipt) = ("m".to_owned(), "r".to_owned());
+            let message = Message { id, receipt, deliveries, body: body.clone() };
+            Messages { messages: vec![message], at: world.now(), time_left: Duration::from_secs(20) }
+        };
+        // It is done, or comes again: one message alone is never more than one.
+        assert!(deliver_mails(&world.store, batch(), async |_| Ok(())).await.len() <= 1, "{body}");
+        assert!(deliver_webhooks(&world.store, batch(), &webhooks).await.len() <= 1, "{body}");
+    }
+    check_ledger(&world.entries("alice").await);
 }
