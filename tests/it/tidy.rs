@@ -579,10 +579,12 @@ fn what_no_caller_waits_for_fails_into_a_queue_with_an_alarm() {
             }
         }
     }
+    for (name, queue) in &queues {
+        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true, "{name}");
+    }
     assert!(!dead_letters.is_empty());
     for queue in dead_letters {
         let (_, properties) = queues.iter().find(|(name, _)| *name == queue).unwrap();
-        assert_eq!(properties["Properties"]["SqsManagedSseEnabled"], true, "{queue}");
         assert_eq!(properties["Properties"]["MessageRetentionPeriod"], 1_209_600, "{queue}");
         let alarmed = template.resources("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
             let alarm = &alarm["Properties"];
