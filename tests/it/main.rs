@@ -29,7 +29,6 @@ mod cost;
 mod defects;
 mod erasing;
 mod expiring;
-mod faults;
 mod granting;
 mod granting_groups;
 mod holding;

@@ -29,8 +29,9 @@ pub const CLIENTS: usize = 3;
 const SCHEDULE: usize = CLIENTS;
 const GROUPS: usize = CLIENTS + 1;
 const LISTS: usize = CLIENTS + 2;
-const JUDGE: usize = CLIENTS + 3;
-pub const ACTORS: usize = CLIENTS + 4;
+const NEWS: usize = CLIENTS + 3;
+const JUDGE: usize = CLIENTS + 4;
+pub const ACTORS: usize = CLIENTS + 5;
 
 pub const CUSTOMERS: [&str; 3] = ["alice", "bob", "carol"];
 pub const CURRENCIES: [&str; 2] = ["USD", "EUR"];
@@ -87,6 +88,12 @@ pub struct Run {
     pub attempts: RefCell<Vec<Attempt>>,
     /// Ids of the grants to groups that were answered.
     pub jobs: RefCell<BTreeSet<String>>,
+    /// What the bus took, in order.
+    pub told: RefCell<Vec<Value>>,
+    /// What becomes of what the bus is told, as long as it may refuse it.
+    bus: RefCell<Option<Rng>>,
+    /// How far the bus was told of the stream.
+    news: Cell<usize>,
     acting: Cell<usize>,
     /// As which the judge asks.
     judge: OnceCell<Process>,
@@ -102,6 +109,9 @@ impl Run {
             commands: RefCell::default(),
             attempts: RefCell::default(),
             jobs: RefCell::default(),
+            told: RefCell::default(),
+            bus: RefCell::default(),
+            news: Cell::new(0),
             acting: Cell::new(0),
             judge: OnceCell::new(),
             broken: RefCell::default(),
@@ -191,6 +201,7 @@ impl Run {
         self.until_done().await;
 
         self.turnstile.stir_up();
+        self.bus.replace(Some(Rng::with_seed(!seed)));
         let clients = Rc::new(Cell::new(CLIENTS));
         for actor in 0..CLIENTS {
             let (run, clients) = (Rc::clone(self), Rc::clone(&clients));
@@ -211,7 +222,7 @@ impl Run {
                 drop(run.live(SCHEDULE, expire_on_schedule(store, event)).await);
             }
         });
-        for actor in [GROUPS, LISTS] {
+        for actor in [GROUPS, LISTS, NEWS] {
             let (run, busy) = (Rc::clone(self), Rc::clone(&clients));
             let mut rng = Rng::with_seed(seed ^ u64::try_from(actor).unwrap());
             self.spawn(async move {
@@ -227,12 +238,16 @@ impl Run {
                         place = before;
                     }
                 }
+                if actor == NEWS {
+                    run.news.set(place);
+                }
             });
         }
         self.until_done().await;
 
         // What was begun is finished, as it would be within the next hour.
         self.turnstile.calm_down();
+        self.bus.take();
         let run = Rc::clone(self);
         self.spawn(async move {
             let (mut groups, mut lists) = (0, 0);
@@ -248,6 +263,11 @@ impl Run {
             }
             while lists < run.turnstile.with_table(|table| table.changes().len()) {
                 run.deliver(LISTS, &store, &mut lists, Duration::from_secs(50)).await;
+            }
+            // What was told once is not told again: what was lost would stay so.
+            let mut news = run.news.get();
+            while news < run.turnstile.with_table(|table| table.changes().len()) {
+                run.deliver(NEWS, &store, &mut news, Duration::from_secs(50)).await;
             }
         });
         self.until_done().await;
@@ -296,10 +316,10 @@ impl Run {
         let delivered = *place + records.len();
         let batch = batch(records, self.at(actor), patience);
         let store = store.clone();
-        let failed: Option<Vec<StreamRecord>> = if actor == GROUPS {
-            self.live(actor, grant_group::grant_group(store, batch)).await
-        } else {
-            self.live(actor, index_customers::index_customers(store, batch)).await
+        let failed: Option<Vec<StreamRecord>> = match actor {
+            GROUPS => self.live(actor, grant_group::grant_group(store, batch)).await,
+            LISTS => self.live(actor, index_customers::index_customers(store, batch)).await,
+            _ => Some(notify::notify(batch, |events| async { self.tell(events) }).await),
         };
         let Some(failed) = failed else {
             return false;
@@ -307,6 +327,23 @@ impl Run {
         let first = failed.iter().map(|record| record.sequence_number.parse().unwrap()).min();
         *place = first.unwrap_or(delivered);
         true
+    }
+
+    /// Tells the bus, and answers which of these events it says that it took.
+    fn tell(&self, events: Vec<notify::Event>) -> Vec<bool> {
+        let mut bus = self.bus.borrow_mut();
+        let mut told = self.told.borrow_mut();
+        events
+            .into_iter()
+            .map(|event| {
+                // It refuses some, and of some its answer is lost.
+                let fate = bus.as_mut().map_or(u32::MAX, |bus| bus.u32(..100));
+                if fate >= 5 {
+                    told.push(serde_json::to_value(event).unwrap());
+                }
+                fate >= 10
+            })
+            .collect()
     }
 }
 
@@ -538,7 +575,20 @@ impl Client {
                 let path = "/v1/customers/carol".to_owned();
                 Command { method: "PUT", key: None, admin: true, ..new("join", "settings", path, body) }
             }
-            90..92 => {
+            90 => {
+                let mut policy = self.settings();
+                policy.as_object_mut().unwrap().remove("apply_to_existing");
+                let (path, body) = if exact {
+                    ("/v1/groups/all", json!({"policy": policy}))
+                } else {
+                    let frozen = self.rng.u32(..4) == 0;
+                    let of = ["/v1/customers/alice", "/v1/customers/bob"][self.rng.usize(..2)];
+                    (of, json!({"group": "all", "policy": policy, "frozen": frozen}))
+                };
+                let command = new("settings", "settings", path.to_owned(), body);
+                Command { method: "PUT", key: None, admin: true, ..command }
+            }
+            91 => {
                 let path = format!("{base}/redemptions/quote");
                 Command { key: None, ..new("quote", "redeem", path, json!({"order": order})) }
             }
@@ -579,6 +629,7 @@ impl Client {
             ("refund_grace_days", json!(0)),
             ("withdrawable", json!(["goodwill", "paid"])),
             ("remind_days", json!([1])),
+            ("expiry_exempt", json!(true)),
             ("hold_ttl_seconds", json!(60)),
             ("enabled", json!(false)),
         ];

@@ -12,12 +12,13 @@ use super::{
     actors::{Attempt, CURRENCIES, Command, Run},
     model::{Model, Rules, cents, lot_number, moment},
     process::Answer,
+    rulebook::Rulebook,
+    telling::{self, Happened},
 };
 
 /// All that the API tells once nothing moves any more.
 struct Found {
-    /// The settings by version.
-    settings: BTreeMap<u64, Value>,
+    rules: Rulebook,
     /// The entries of each customer's currency, in the order of their numbers.
     entries: BTreeMap<(String, String), Vec<Value>>,
     accounts: BTreeMap<(String, String), Value>,
@@ -64,7 +65,7 @@ pub async fn judge(run: &Rc<Run>) -> Result<(), String> {
     let mut moments = BTreeMap::new();
     let (mut brought, mut gone, mut open) = (0, 0, 0);
     for (of, entries) in &found.entries {
-        let (model, seen) = replay(of, entries, &found.settings, &by_tag)?;
+        let (model, seen) = replay(of, entries, &found.rules, &by_tag)?;
         let total = |kind: &str| model.totals.get(kind).copied().unwrap_or(0);
         brought += total("grant") + total("topup") + total("refund");
         gone -= total("redeem")
@@ -89,25 +90,15 @@ pub async fn judge(run: &Rc<Run>) -> Result<(), String> {
     reads(&commands, &attempts, &found, &moments, &told)?;
     topups(&commands, &attempts, &found)?;
     groups(&commands, &attempts, &found)?;
-    lists(&found)
+    lists(&found)?;
+    told_to_others(&run.told.borrow(), &found)
 }
 
 async fn find(run: Rc<Run>) -> Found {
     let mut changes = pages(&run, "settings", "/v1/settings/changes?limit=200").await;
     changes.reverse();
-    let mut settings = BTreeMap::from([(0, json!({}))]);
-    let mut now = json!({});
-    for change in changes {
-        if change["group"].is_null() {
-            for (name, values) in change["changes"].as_object().unwrap() {
-                now[name] = values["new"].clone();
-            }
-        }
-        settings.insert(change["version"].as_u64().unwrap(), now.clone());
-    }
-
     let mut found = Found {
-        settings,
+        rules: Rulebook::new(&changes),
         entries: BTreeMap::new(),
         accounts: BTreeMap::new(),
         topups: Vec::new(),
@@ -120,6 +111,9 @@ async fn find(run: Rc<Run>) -> Found {
         if customer == "carol" {
             run.ask("PUT", "settings", &path, json!({"name": "Carol"})).await;
         }
+        let mut changes = pages(&run, "settings", &format!("{path}/changes?limit=200")).await;
+        changes.reverse();
+        found.rules.add(customer, &changes);
         let told = run.ask("GET", "history", &path, Value::Null).await;
         for account in told["accounts"].as_array().unwrap() {
             let of = (customer.to_owned(), account["currency"].as_str().unwrap().to_owned());
@@ -169,14 +163,14 @@ async fn pages(run: &Run, function: &'static str, path: &str) -> Vec<Value> {
 fn replay(
     of: &Of,
     entries: &[Value],
-    settings: &BTreeMap<u64, Value>,
+    rules: &Rulebook,
     by_tag: &BTreeMap<&str, &Command>,
 ) -> Result<(Model, Vec<Moment>), String> {
     let mut model = Model::new(&of.1);
     let mut moments = vec![Moment { at: 0, balance: 0, held: 0, available: 0, lots: BTreeMap::new() }];
     for entry in entries {
-        let version = entry["policy_version"].as_u64().unwrap();
-        let rules = Rules(settings.get(&version).ok_or_else(|| format!("there is no version {version}"))?);
+        let rules = rules.of(&of.0, entry)?;
+        let rules = Rules(&rules);
         let request = tag(entry).and_then(|tag| by_tag.get(tag)).map(|command| &command.body);
         model.take(entry, rules, request).map_err(|why| format!("the model, {of:?}: {why}: {entry}"))?;
         let at = model.at;
@@ -601,12 +595,26 @@ fn groups(commands: &[Command], attempts: &[Attempt], found: &Found) -> Result<(
             && command.body["group"] == "vip"
             && attempt.answer.as_ref().is_some_and(Answer::is_success)
     });
-    let limited = found.settings.values().any(|settings| !settings["balance_limit"].is_null());
+    let limited = found.rules.ever_gave("balance_limit");
     let welcomed = by_reference.get("welcome").and_then(|customers| customers.get("carol")).copied();
     if joined && !limited && welcomed != Some(1) {
         return Err(format!("who joined was welcomed {welcomed:?} times"));
     }
     Ok(())
+}
+
+/// Other systems know what happened.
+fn told_to_others(told: &[Value], found: &Found) -> Result<(), String> {
+    let mut happened = Happened { entries: BTreeMap::new(), topups: BTreeMap::new() };
+    for ((customer, _), entries) in &found.entries {
+        let named = entries.iter().map(|entry| ((customer.as_str(), entry["id"].as_str().unwrap()), entry));
+        happened.entries.extend(named);
+    }
+    for topup in &found.topups {
+        let of = [&topup["customer"], &topup["id"]].map(|name| name.as_str().unwrap());
+        happened.topups.insert(of.into(), topup);
+    }
+    telling::hold(told, &happened)
 }
 
 /// Every account stands once in the list by balance, in its place.

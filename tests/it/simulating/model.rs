@@ -73,6 +73,11 @@ impl Rules<'_> {
     fn expiring_first(self) -> bool {
         self.0["consumption_order"] == "expiring_first"
     }
+
+    /// Whether credit with this date is over: never for whoever is exempt.
+    fn is_over(self, expires: Option<i64>, at: i64) -> bool {
+        self.0["expiry_exempt"] != true && expires.is_some_and(|expires| expires <= at)
+    }
 }
 
 type Checked = Result<(), String>;
@@ -151,13 +156,13 @@ impl Model {
                     Some(words) => words.iter().map(|word| word.as_str().unwrap().to_owned()).collect(),
                     None => vec!["paid".to_owned(), "refund".to_owned()],
                 };
-                ensure(-amount <= self.own(at), "it takes more than there is")?;
+                ensure(-amount <= self.own(at, rules), "it takes more than there is")?;
                 same("what it took", &parts, &self.pick(-amount, at, rules, Some(&categories)))?;
                 same("what it took in all", sum(&parts), -amount)?;
                 self.draw(&parts)?;
             }
             "debit" => {
-                ensure(-amount <= self.own(at), "it takes more than there is")?;
+                ensure(-amount <= self.own(at, rules), "it takes more than there is")?;
                 same("what it took", &parts, &self.pick(-amount, at, rules, None))?;
                 same("what it took in all", sum(&parts), -amount)?;
                 self.draw(&parts)?;
@@ -165,7 +170,7 @@ impl Model {
             "void" => {
                 let [(lot, all)] = parts[..] else { return Err("it voids other than one lot".to_owned()) };
                 let open = self.lots.iter().find(|open| open.number == lot).ok_or("the lot is not open")?;
-                ensure(open.expires.is_none_or(|expires| at < expires), "the lot has expired")?;
+                ensure(!rules.is_over(open.expires, at), "the lot has expired")?;
                 same("what is left of it", open.cents, all)?;
                 same("what is held of it", self.held_of(lot, at), 0)?;
                 self.draw(&parts)?;
@@ -177,7 +182,7 @@ impl Model {
                 let mut due = Vec::new();
                 for lot in &self.lots {
                     let free = lot.cents - self.held_of(lot.number, at);
-                    if lot.expires.is_some_and(|expires| expires <= at) && free > 0 {
+                    if rules.is_over(lot.expires, at) && free > 0 {
                         due.push((lot.number, free));
                     }
                 }
@@ -220,7 +225,7 @@ impl Model {
         let live = self.holds.values().filter(|hold| !hold.resolved && at < hold.deadline);
         let promised: i64 = live.map(|hold| hold.overdraft).sum();
         let limit = rules.limit("overdraft_limit", &self.currency).unwrap_or(0);
-        self.own(at).max(self.free(at) - self.owed(at) - promised + limit)
+        self.own(at, rules).max(self.free(at, rules) - self.owed(at, rules) - promised + limit)
     }
 
     fn held_of(&self, lot: (u64, u64), at: i64) -> i64 {
@@ -228,29 +233,29 @@ impl Model {
         live.flat_map(|hold| &hold.parts).filter(|(of, _)| *of == lot).map(|(_, cents)| cents).sum()
     }
 
-    fn usable(&self, at: i64) -> impl Iterator<Item = &Lot> {
-        self.lots.iter().filter(move |lot| lot.expires.is_none_or(|expires| at < expires))
+    fn usable(&self, at: i64, rules: Rules<'_>) -> impl Iterator<Item = &Lot> {
+        self.lots.iter().filter(move |lot| !rules.is_over(lot.expires, at))
     }
 
-    fn free(&self, at: i64) -> i64 {
-        self.usable(at).map(|lot| lot.cents - self.held_of(lot.number, at)).sum()
+    fn free(&self, at: i64, rules: Rules<'_>) -> i64 {
+        self.usable(at, rules).map(|lot| lot.cents - self.held_of(lot.number, at)).sum()
     }
 
     /// What is left to owe once what is over has settled what it can.
-    fn owed(&self, at: i64) -> i64 {
-        let over = self.lots.iter().filter(|lot| lot.expires.is_some_and(|expires| expires <= at));
+    fn owed(&self, at: i64, rules: Rules<'_>) -> i64 {
+        let over = self.lots.iter().filter(|lot| rules.is_over(lot.expires, at));
         let due: i64 = over.map(|lot| lot.cents - self.held_of(lot.number, at)).sum();
         (self.debt - due).max(0)
     }
 
     /// What can be spent of the customer's own.
-    fn own(&self, at: i64) -> i64 {
-        (self.free(at) - self.owed(at)).max(0)
+    fn own(&self, at: i64, rules: Rules<'_>) -> i64 {
+        (self.free(at, rules) - self.owed(at, rules)).max(0)
     }
 
     /// What the limits of the balance look at.
-    fn counted(&self, at: i64) -> i64 {
-        self.usable(at).map(|lot| lot.cents).sum::<i64>() - self.owed(at)
+    fn counted(&self, at: i64, rules: Rules<'_>) -> i64 {
+        self.usable(at, rules).map(|lot| lot.cents).sum::<i64>() - self.owed(at, rules)
     }
 
     fn settle(&mut self, cents: i64) -> i64 {
@@ -281,7 +286,7 @@ impl Model {
             let said = moment(&request["expires_at"]);
             same("its expiry", expires, if unsaid { rules.expiry(category, at) } else { said })?;
         }
-        let after = self.counted(at) + amount;
+        let after = self.counted(at, rules) + amount;
         let within = |name| rules.limit(name, &self.currency).is_none_or(|limit| after <= limit);
         ensure(within("balance_limit"), "it lifts the balance above its limit")?;
         ensure(!topup || within("topup_limit"), "it lifts the balance above the limit of top-ups")?;
@@ -329,7 +334,7 @@ impl Model {
                 same("its amount", amount, exact)?;
                 ensure(amount <= most, "a cap is passed")
             }
-            None => same("its amount", amount, most.min(self.own(at))),
+            None => same("its amount", amount, most.min(self.own(at, rules))),
         }
     }
 
@@ -342,7 +347,7 @@ impl Model {
         categories: Option<&[String]>,
     ) -> Vec<((u64, u64), i64)> {
         let mut lots: Vec<&Lot> = self
-            .usable(at)
+            .usable(at, rules)
             .filter(|lot| categories.is_none_or(|categories| categories.contains(&lot.category)))
             .collect();
         lots.sort_by_key(|lot| {
@@ -426,7 +431,7 @@ impl Model {
 
     /// Gives back what came out of a lot that was like this, or out of the overdraft.
     fn restore(&mut self, entry: u64, was: Option<Lot>, cents: i64, at: i64, rules: Rules<'_>) {
-        let over = |expires: Option<i64>| expires.is_some_and(|expires| expires <= at);
+        let over = |expires: Option<i64>| rules.is_over(expires, at);
         let (category, source, expires, never) = match was {
             None => ("refund".to_owned(), "system".to_owned(), rules.expiry("refund", at), false),
             Some(was) => {
@@ -480,7 +485,7 @@ impl Model {
         }
         let number = lot_number(text(entry, "lot"));
         let lot = self.lots.iter_mut().find(|lot| lot.number == number).ok_or("the lot is not open")?;
-        ensure(lot.expires.is_none_or(|expires| at < expires), "the lot has expired")?;
+        ensure(!rules.is_over(lot.expires, at), "the lot has expired")?;
         lot.expires = moment(&entry["expires_at"]);
         ensure(lot.expires.is_none_or(|expires| at < expires), "its date is past")
     }
