@@ -29,6 +29,7 @@ mod cost;
 mod defects;
 mod erasing;
 mod expiring;
+mod faults;
 mod granting;
 mod granting_groups;
 mod holding;

@@ -200,10 +200,11 @@ impl Table {
 
     fn put_item(&mut self, body: &Value) -> Result<Value, Refused> {
         if !self.holds(body) {
-            return Err(refused(
-                "ConditionalCheckFailedException",
-                json!({"message": "The conditional request failed"}),
-            ));
+            let mut why = json!({"message": "The conditional request failed"});
+            if body["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD" {
+                why["Item"] = json!(self.now.items.get(&key(&body["Item"])).map(|item| (**item).clone()));
+            }
+            return Err(refused("ConditionalCheckFailedException", why));
         }
         self.put(body);
         Ok(json!({}))
@@ -264,18 +265,24 @@ impl Table {
         let within = |term: &str, function: &str| {
             term.strip_prefix(function).map(|name| attribute(name.trim_matches(['(', ')'])).is_some())
         };
-        condition.split(" OR ").any(|term| {
-            let value = |name: &str| &put["ExpressionAttributeValues"][name];
+        let value = |name: &str| &put["ExpressionAttributeValues"][name];
+        let term_holds = |term: &str| {
             if let Some(there) = within(term, "attribute_not_exists") {
                 !there
             } else if let Some(there) = within(term, "attribute_exists") {
                 there
             } else if let Some((name, than)) = term.split_once(" < ") {
                 attribute(name).is_some_and(|is| integer(is) < integer(value(than)))
+            } else if let Some((name, than)) = term.split_once(" <= ") {
+                attribute(name).is_some_and(|is| integer(is) <= integer(value(than)))
             } else {
                 let (name, equal) = term.split_once(" = ").unwrap();
                 attribute(name) == Some(value(equal))
             }
+        };
+        condition.split(" OR ").any(|terms| {
+            let together = terms.strip_prefix('(').and_then(|terms| terms.strip_suffix(')')).unwrap_or(terms);
+            together.split(" AND ").all(term_holds)
         })
     }
 }
