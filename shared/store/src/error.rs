@@ -1,6 +1,9 @@
 //! Why the store could not do what it was asked.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+};
 
 /// Why the store could not do what it was asked. What a rule refuses is not among it: see [`ledger::Refusal`].
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +60,9 @@ impl Error {
     }
 
     /// Says why an answer from DynamoDB is no success.
-    pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
+    pub(crate) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
-        R: std::fmt::Debug,
     {
         let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
         let text = DisplayErrorContext(&error).to_string();
@@ -75,8 +77,11 @@ impl Error {
                     | "LimitExceededException",
                 ),
             ) => Self::Throttled(text),
-            (SdkError::ServiceError(_), Some("InternalServerError" | "ServiceUnavailable"))
-            | (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
+            // Whatever it is called, by the database or by what stands before it: it failed, and did not refuse.
+            (SdkError::ServiceError(failed), _) if failed.raw().status().is_server_error() => {
+                Self::Unavailable(text)
+            }
+            (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_), _) => {
                 Self::Unavailable(text)
             }
             (SdkError::ServiceError(_), None) => Self::Unavailable(text),
