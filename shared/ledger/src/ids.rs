@@ -377,6 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn days_are_written_in_one_way() {
+        for text in ["2026-12-31", "2024-02-29", "0001-01-01"] {
+            assert_eq!(text.parse::<Day>().map(|day| day.to_string()), Ok(text.to_owned()));
+        }
+        for text in
+            ["", "2026-12", "20261231", "2026-12-31T10:00:00", "+002026-12-31", "2026-02-29", " 2026-12-31"]
+        {
+            assert_eq!(text.parse::<Day>(), Err(InvalidDay), "{text:?}");
+        }
+    }
+
+    #[test]
     fn moments_are_of_rfc_3339s_form_alone() {
         for good in ["2026-12-31T10:00:00Z", "2026-12-31T10:00:00.123456789z", "2026-12-31t10:00:00+05:30"] {
             assert!(good.parse::<Moment>().is_ok(), "{good:?}");

@@ -417,6 +417,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_amount_that_is_too_large_is_told_from_one_that_is_none() {
+        let read = |text: &str| Money::from_text(text, Currency::USD);
+        for large in ["92233720368547758.08", "-92233720368547758.09", "99999999999999999999.00"] {
+            assert_eq!(read(large), Err(AmountError::TooLarge), "{large}");
+        }
+        for none in ["", "-", "1", "1.0", "01.00", "+1.00", "1.00 "] {
+            assert_eq!(read(none), Err(AmountError::Malformed), "{none}");
+        }
+    }
+
+    #[test]
     fn only_plain_decimals_are_amounts() {
         for text in [
             "", " ", "1 ", "-1", "+1", "1e3", ".5", "5.", "1,00", "0x1", "NaN", "inf", "1.2.3", "01", "١",

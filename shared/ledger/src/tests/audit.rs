@@ -226,3 +226,32 @@ fn each_top_up_says_what_its_entry_does() {
     elsewhere.id = "EUR-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
     assert_eq!(codes(&[], &[elsewhere]), []);
 }
+
+#[test]
+fn an_account_counts_the_requests_that_wait_in_its_currency() {
+    let (account, entry, topup) = credited();
+    let request =
+        |id: &str, status| Topup { id: id.parse().unwrap(), status, resolution: None, ..topup.clone() };
+    let pending = |id: &str| request(id, TopupStatus::Pending);
+    let codes = |account: &Account, others: &[Topup]| -> Vec<Flaw> {
+        let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+        audit.take(&entry);
+        let topups = [&[topup.clone()], others].concat();
+        let beside =
+            Beside { account: Some(account), topups: &topups, refunds: &BTreeMap::new(), at: day(3) };
+        audit.findings(beside).into_iter().map(|finding| finding.code).collect()
+    };
+    let lapses_at = topup.lapses_at.unwrap();
+    let counts = Account { pending: usd("50"), lapses: vec![(lapses_at, usd("50"))], ..account.clone() };
+    let waits = pending("USD-BBBBBBBBBBBBBBBBBBBBBB");
+    assert_eq!(codes(&counts, &[waits.clone()]), []);
+    assert_eq!(codes(&account, &[waits.clone()]), [Flaw::AccountPending]);
+    assert_eq!(codes(&counts, &[]), [Flaw::AccountPending]);
+    // What was rejected does not wait, and another currency's is another account's.
+    let rejected = request("USD-CCCCCCCCCCCCCCCCCCCCCC", TopupStatus::Rejected);
+    let elsewhere = pending("EUR-BBBBBBBBBBBBBBBBBBBBBB");
+    assert_eq!(codes(&counts, &[waits.clone(), rejected, elsewhere]), []);
+    // The same amount, and another moment.
+    let later = Topup { lapses_at: Some(day(30)), ..waits };
+    assert_eq!(codes(&counts, &[later]), [Flaw::AccountPending]);
+}

@@ -243,3 +243,15 @@ fn a_debt_is_no_lot_and_keeps_none() {
         (0, Money::zero(after.currency), Ok(usd("0")))
     );
 }
+
+#[test]
+fn a_lot_that_a_debt_ate_whole_was_there_once() {
+    let account = granted(&owing(&policy(FIFTY), "30"), &policy(FIFTY), &goodwill("10"), day(3));
+    assert!(account.lots.is_empty() && account.number == 2);
+    let void = |lot: u64| {
+        crate::void_lot(&account, &policy(FIFTY), lot.into(), &"a mistake".parse().unwrap(), day(3))
+            .map(|_| ())
+    };
+    assert_eq!(void(2), Err(Refusal::LotNotVoidable { why: "has nothing left" }));
+    assert_eq!(void(3), Err(Refusal::LotNotFound));
+}

@@ -422,3 +422,25 @@ fn two_faults_of_a_refund_always_give_the_same_answer() {
     assert!(crate::redeem(&account, &rules, &order_id(), &order, None, day(3)).is_ok());
     assert_eq!(refused(&entry, "1"), Refusal::RefundExceedsRedemption { refundable: usd("0") });
 }
+
+#[test]
+fn a_refund_made_the_lots_that_it_reopened_and_no_others() {
+    // Lot 1 is spent up, and comes back as a new lot; of lot 2 something is left, and it takes back what was its own.
+    let account = account(&[(1, "10", None), (1, "10", None)]);
+    let (account, spent) = redeemed(&account, &Policy::default(), "15", day(2));
+    let (_, back) = refunded(&account, &Policy::default(), &spent, "15", day(3));
+    let made: Vec<_> =
+        back.allocations.iter().filter(|part| part.origin.is_some()).map(|part| part.lot).collect();
+    let old: Vec<_> =
+        back.allocations.iter().filter(|part| part.origin.is_none()).map(|part| part.lot).collect();
+    assert!(!old.is_empty(), "{:?}", back.allocations);
+    for lot in made {
+        assert_eq!(back.lot(lot), Ok(lot));
+    }
+    for lot in old {
+        assert_eq!(back.lot(lot), Err(Refusal::LotNotFound));
+    }
+    for part in &spent.allocations {
+        assert_eq!(spent.lot(part.lot), Err(Refusal::LotNotFound));
+    }
+}
