@@ -52,7 +52,7 @@ impl Issuer {
                 let body = if asked.starts_with("GET /.well-known/openid-configuration ") {
                     published.discovery.to_string()
                 } else {
-                    published.asked += 1;
+                    published.asked = published.asked.strict_add(1);
                     published.keys.to_string()
                 };
                 let head = format!("HTTP/1.1 {} -\r\nconnection: close", published.status);
@@ -87,7 +87,7 @@ impl Issuer {
     }
 
     fn claims(&self) -> Value {
-        json!({"iss": self.url, "aud": AUDIENCE, "sub": "alice", "exp": now().as_second() + 3_600})
+        json!({"iss": self.url, "aud": AUDIENCE, "sub": "alice", "exp": now().as_second().strict_add(3_600)})
     }
 
     /// Claims that are good, but for these; null takes one away.

@@ -1,6 +1,6 @@
 //! What is stored beside entries, and is not what they say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use super::{actor, day, goodwill, held, policy, redeemed, refunded, seal_by, usd, waiting};
 use crate::{
@@ -202,7 +202,7 @@ fn each_top_up_says_what_its_entry_does() {
         spoil(&mut topup);
         codes(&[&entry], &[topup])
     };
-    assert_eq!(codes(&[&entry], &[topup.clone()]), []);
+    assert_eq!(codes(&[&entry], slice::from_ref(&topup)), []);
     assert_eq!(spoiled(|topup| topup.amount = usd("40")), []);
     assert_eq!(spoiled(|topup| topup.amount = usd("39.99")), [Flaw::TopupDiffers]);
     assert_eq!(spoiled(|topup| topup.status = TopupStatus::Rejected), [Flaw::TopupDiffers]);
@@ -216,7 +216,7 @@ fn each_top_up_says_what_its_entry_does() {
     told(&mut other, "40", "USD-2");
     assert_eq!(codes(&[&entry], &[other]), [Flaw::TopupDiffers]);
     assert_eq!(codes(&[&entry], &[]), [Flaw::TopupMissing]);
-    assert_eq!(codes(&[], &[topup.clone()]), [Flaw::TopupUncredited]);
+    assert_eq!(codes(&[], slice::from_ref(&topup)), [Flaw::TopupUncredited]);
     // Another currency's is another account's.
     assert_eq!(
         spoiled(|topup| topup.id = "EUR-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap()),
@@ -236,7 +236,7 @@ fn an_account_counts_the_requests_that_wait_in_its_currency() {
     let codes = |account: &Account, others: &[Topup]| -> Vec<Flaw> {
         let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
         audit.take(&entry);
-        let topups = [&[topup.clone()], others].concat();
+        let topups = [slice::from_ref(&topup), others].concat();
         let beside =
             Beside { account: Some(account), topups: &topups, refunds: &BTreeMap::new(), at: day(3) };
         audit.findings(beside).into_iter().map(|finding| finding.code).collect()
@@ -244,8 +244,8 @@ fn an_account_counts_the_requests_that_wait_in_its_currency() {
     let lapses_at = topup.lapses_at.unwrap();
     let counts = Account { pending: usd("50"), lapses: vec![(lapses_at, usd("50"))], ..account.clone() };
     let waits = pending("USD-BBBBBBBBBBBBBBBBBBBBBB");
-    assert_eq!(codes(&counts, &[waits.clone()]), []);
-    assert_eq!(codes(&account, &[waits.clone()]), [Flaw::AccountPending]);
+    assert_eq!(codes(&counts, slice::from_ref(&waits)), []);
+    assert_eq!(codes(&account, slice::from_ref(&waits)), [Flaw::AccountPending]);
     assert_eq!(codes(&counts, &[]), [Flaw::AccountPending]);
     // What was rejected does not wait, and another currency's is another account's.
     let rejected = request("USD-CCCCCCCCCCCCCCCCCCCCCC", TopupStatus::Rejected);

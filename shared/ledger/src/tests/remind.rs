@@ -135,3 +135,11 @@ fn a_day_can_begin_late() {
     assert_eq!(of("Europe/Berlin", "2027-10-31T06:59:59Z"), "2027-10-30");
     assert_eq!(of("Europe/Berlin", "2027-10-31T07:00:00Z"), "2027-10-31");
 }
+
+#[test]
+fn the_longest_of_the_days_is_how_early_anybody_is_reminded() {
+    let longest = |settings: &str| policy(settings).remind_days.longest();
+    assert_eq!(longest(r#"{"remind_days": [7, 30, 1]}"#), Some(30));
+    assert_eq!(longest(r#"{"remind_days": [7]}"#), Some(7));
+    assert_eq!(longest("{}"), None);
+}

@@ -332,7 +332,7 @@ fn settings_are_read_as_they_were_written_with_the_groups() {
     assert_eq!(settings.group(&parsed("other")).unwrap(), None);
     assert_eq!(settings.groups().unwrap(), [("vip", group)]);
     assert_eq!(settings.group_policy(&parsed("other")).unwrap(), None);
-    assert_eq!(settings.group_policy(&parsed("vip")).unwrap().unwrap().enabled, false);
+    assert!(!settings.group_policy(&parsed("vip")).unwrap().unwrap().enabled);
 
     let damaged = with_group("{");
     assert!(damaged.group(&parsed("vip")).is_err() && damaged.groups().is_err());
