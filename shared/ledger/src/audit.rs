@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    Account, Currency, CustomerId, Drift, Entry, EntryId, EntryType, Hash, Hold, Money, OutOfRange, Replay,
-    Topup, TopupId, TopupStatus, text::words,
+    Account, Actor, Currency, CustomerId, Drift, Entry, EntryId, EntryType, Hash, Hold, Money, OutOfRange,
+    Replay, Topup, TopupId, TopupStatus, text::words,
 };
 
 /// Findings that one account is told of; a ledger that is broken throughout says no more by more of them.
@@ -105,8 +105,13 @@ impl Flaw {
 
     /// Whether a change between the reads of account, top-ups and refunds could look like it.
     pub fn may_be_haste(self) -> bool {
-        use Flaw::{AccountPending, RefundsDiffer, TopupDiffers, TopupMissing, TopupUncredited};
-        matches!(self, AccountPending | RefundsDiffer | TopupDiffers | TopupMissing | TopupUncredited)
+        use Flaw::{
+            AccountMissing, AccountPending, RefundsDiffer, TopupDiffers, TopupMissing, TopupUncredited,
+        };
+        matches!(
+            self,
+            AccountMissing | AccountPending | RefundsDiffer | TopupDiffers | TopupMissing | TopupUncredited
+        )
     }
 }
 
@@ -132,26 +137,37 @@ pub struct Finding {
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// The account as far as every entry followed.
-    replay: Replay,
+    pub(crate) replay: Replay,
     /// Whether it still does.
-    follows: bool,
+    pub(crate) follows: bool,
     entries: u64,
-    number: u64,
+    pub(crate) number: u64,
     hash: Hash,
     balance: Option<Money>,
-    found: Found,
-    /// Entry and amount of each top-up that was credited.
-    credited: BTreeMap<TopupId, (EntryId, Money)>,
+    pub(crate) found: Found,
+    /// What credited each top-up that was credited.
+    pub(crate) credited: BTreeMap<TopupId, Credited>,
     /// What was given back of which redemption.
-    refunded: BTreeMap<u64, Money>,
+    pub(crate) refunded: BTreeMap<u64, Money>,
     booked: Booked,
+    /// The entry whose hash is kept, and its hash.
+    pub(crate) marked: Option<(u64, Option<Hash>)>,
+}
+
+/// What an entry says of the top-up that it credited.
+#[derive(Clone, Debug)]
+pub(crate) struct Credited {
+    pub(crate) entry: EntryId,
+    pub(crate) amount: Money,
+    pub(crate) by: Actor,
+    pub(crate) at: Timestamp,
 }
 
 /// What is wrong with one account, bounded.
 #[derive(Clone, Debug)]
-struct Found {
+pub(crate) struct Found {
     currency: Currency,
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Found {
@@ -210,7 +226,13 @@ impl Audit {
             credited: BTreeMap::new(),
             refunded: BTreeMap::new(),
             booked: Booked::default(),
+            marked: None,
         }
+    }
+
+    /// Keeps the hash of the entry of this number, which is that of a stored account.
+    pub fn mark(&mut self, number: u64) {
+        self.marked = Some((number, None));
     }
 
     /// The last entry's number.
@@ -247,6 +269,11 @@ impl Audit {
             self.number = entry.number;
             self.hash = entry.hash;
             self.balance = Some(entry.balance_after);
+            if let Some((number, hash)) = &mut self.marked
+                && *number == entry.number
+            {
+                *hash = Some(entry.hash);
+            }
             self.note(entry);
         }
     }
@@ -272,10 +299,12 @@ impl Audit {
         } else {
             self.booked.taken = self.booked.taken.saturating_sub(minor);
         }
-        if let Some(topup) = &entry.topup
-            && let Some((first, _)) = self.credited.insert(topup.clone(), (entry.id(), entry.amount))
-        {
-            self.find(Some(entry.id()), Flaw::TopupRepeated, format!("{topup} was credited by {first}"));
+        if let Some(topup) = &entry.topup {
+            let credited =
+                Credited { entry: entry.id(), amount: entry.amount, by: entry.actor.clone(), at: entry.at };
+            if let Some(Credited { entry: first, .. }) = self.credited.insert(topup.clone(), credited) {
+                self.find(Some(entry.id()), Flaw::TopupRepeated, format!("{topup} was credited by {first}"));
+            }
         }
         if let (EntryType::Refund, Some(redemption)) = (entry.kind, entry.redemption) {
             let before = self.refunded.get(&redemption).copied();
@@ -305,6 +334,8 @@ impl Audit {
             if self.entries > 0 {
                 let detail = format!("there are {} entries, and no account", self.entries);
                 found.find(None, Flaw::AccountMissing, detail);
+            } else if beside.topups.iter().any(|topup| self.waits(topup)) {
+                found.find(None, Flaw::AccountMissing, "top-ups wait, and there is no account".to_owned());
             }
             return Ok(());
         };
@@ -336,10 +367,15 @@ impl Audit {
         Ok(())
     }
 
+    /// Whether it is a request of this account's that waits.
+    pub(crate) fn waits(&self, topup: &Topup) -> bool {
+        topup.id.currency == self.replay.account().currency && topup.status == TopupStatus::Pending
+    }
+
     fn compare_topups(&self, topups: &[Topup], found: &mut Found) {
         let currency = self.replay.account().currency;
         let mut unmatched: BTreeMap<&TopupId, (EntryId, Money)> =
-            self.credited.iter().map(|(id, credited)| (id, *credited)).collect();
+            self.credited.iter().map(|(id, credited)| (id, (credited.entry, credited.amount))).collect();
         for topup in topups.iter().filter(|topup| topup.id.currency == currency) {
             let id = &topup.id;
             let told = topup.resolution.as_ref().and_then(|resolution| resolution.credited);
@@ -376,17 +412,25 @@ impl Audit {
     }
 
     fn compare_refunds(&self, refunds: &BTreeMap<u64, Money>, found: &mut Found) {
+        for (_, _, finding) in self.refunds_that_differ(refunds) {
+            found.find(finding.entry, finding.code, finding.detail);
+        }
+    }
+
+    /// The redemptions of which something else is noted as given back than was: what was, and what is wrong.
+    pub(crate) fn refunds_that_differ(&self, refunds: &BTreeMap<u64, Money>) -> Vec<(u64, Money, Finding)> {
         let currency = self.replay.account().currency;
         let zero = Money::zero(currency);
         let numbers: BTreeSet<u64> = refunds.keys().chain(self.refunded.keys()).copied().collect();
-        for number in numbers {
+        let differs = |number| {
             let said = refunds.get(&number).copied().unwrap_or(zero);
             let follows = self.refunded.get(&number).copied().unwrap_or(zero);
-            if said != follows {
-                let detail = format!("{said} is noted as given back, the refunds come to {follows}");
-                found.find(Some(EntryId { currency, number }), Flaw::RefundsDiffer, detail);
-            }
-        }
+            let detail = format!("{said} is noted as given back, the refunds come to {follows}");
+            let entry = Some(EntryId { currency, number });
+            let finding = Finding { currency: Some(currency), entry, code: Flaw::RefundsDiffer, detail };
+            (said != follows).then_some((number, follows, finding))
+        };
+        numbers.into_iter().filter_map(differs).collect()
     }
 }
 

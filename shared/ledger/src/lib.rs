@@ -10,6 +10,7 @@ mod entry;
 mod expire;
 mod grant;
 mod ids;
+mod mend;
 mod money;
 mod policy;
 mod redeem;
@@ -38,6 +39,7 @@ pub use ids::{
     CustomerId, Day, EntryId, GroupId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label,
     Language, LotId, LotNumber, Moment, Note, TopupId,
 };
+pub use mend::{Left, Mend, Mended, automatic_topup};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{
     ConsumptionOrder, Days, ExpiryDays, GraceDays, HoldSeconds, Level, Levels, Limits, Overrides, Policy,

@@ -7,6 +7,7 @@ mod expire;
 mod grant;
 mod holds;
 mod laws;
+mod mend;
 mod model;
 mod overdraft;
 mod redeem;

@@ -15,7 +15,7 @@ fn staff() -> Actor {
     actor(Role::Admin, "key-1")
 }
 
-fn request(amount: &str) -> TopupRequest {
+pub(super) fn request(amount: &str) -> TopupRequest {
     TopupRequest {
         amount: amount.parse().unwrap(),
         payment: Payment {
