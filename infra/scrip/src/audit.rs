@@ -8,9 +8,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use ledger::{Booked, Currency, CustomerId, Finding, Flaw};
+use ledger::{Booked, Currency, CustomerId, Finding, Flaw, Left};
 use serde::Serialize;
-use store::{CustomerAudit, Error, Store, Verified};
+use store::{CustomerAudit, Error, Misplaced, Repair, Repairing, Store, Verified};
 
 use crate::{
     Failure, Source,
@@ -33,6 +33,15 @@ pub struct Options {
     pub max_bucket: Option<u64>,
 }
 
+/// How to repair.
+#[derive(Clone, Debug, Default)]
+pub struct Repairs {
+    /// Whether anything is written, or told alone.
+    pub write: bool,
+    /// The accounts in which somebody decided to give up what no entry says.
+    pub roll_back: BTreeSet<(CustomerId, Currency)>,
+}
+
 /// What was looked at, and how much of it is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -44,17 +53,30 @@ pub struct Summary {
     pub accounts: u64,
     /// Entries.
     pub entries: u64,
-    /// What is wrong.
+    /// What is wrong, or stays so.
     pub findings: u64,
+    /// What was repaired, or would be.
+    pub repairs: u64,
 }
 
-/// One line of what is wrong.
+/// One line of what is wrong, or stays so.
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a CustomerId>,
     #[serde(flatten)]
     finding: &'a Finding,
+    /// Why it is not repaired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+/// One line of what was repaired, or would be.
+#[derive(Serialize)]
+struct RepairLine<'a> {
+    customer: &'a CustomerId,
+    #[serde(flatten)]
+    repair: &'a Repair,
 }
 
 /// Where the audit is.
@@ -65,6 +87,10 @@ struct Auditor<'a> {
     summary: Summary,
     /// What all entries of a currency come to, and all balances.
     totals: BTreeMap<Currency, (Booked, i128)>,
+    /// What to do beside telling.
+    repairs: Option<&'a Repairs>,
+    /// Of the accounts that are to be rolled back, those that were.
+    rolled_back: BTreeSet<(CustomerId, Currency)>,
 }
 
 /// Reads everything, and writes a line for each thing that is wrong to `out`, and how far it is to `progress`.
@@ -79,13 +105,43 @@ pub async fn audit(
     out: &mut dyn Write,
     progress: &mut dyn Write,
 ) -> Result<Summary, Failure> {
+    walk(source, options, None, out, progress).await
+}
+
+/// Reads everything of a table, writes what follows from the entries where something else is stored, unless it is to be told
+/// alone, and a line for each item that it writes and for each thing that stays wrong to `out`.
+///
+/// # Errors
+/// As [`audit()`]; when the source is no table. What was written until then is right, and the rest is found again.
+pub async fn repair(
+    source: &Source,
+    options: &Options,
+    repairs: &Repairs,
+    out: &mut dyn Write,
+    progress: &mut dyn Write,
+) -> Result<Summary, Failure> {
+    walk(source, options, Some(repairs), out, progress).await
+}
+
+async fn walk(
+    source: &Source,
+    options: &Options,
+    repairs: Option<&Repairs>,
+    out: &mut dyn Write,
+    progress: &mut dyn Write,
+) -> Result<Summary, Failure> {
     let mut auditor = Auditor {
         store: source.store(),
         at: options.at,
         out,
         summary: Summary::default(),
         totals: BTreeMap::new(),
+        repairs,
+        rolled_back: BTreeSet::new(),
     };
+    if repairs.is_some() && auditor.store.is_none() {
+        return Err("only a table can be repaired".into());
+    }
     let mut spool = Spool::new(&options.scratch)?;
     source
         .each(|record| {
@@ -106,55 +162,83 @@ pub async fn audit(
 
     while let Some(path) = spool.next(options.max_bucket.unwrap_or(MAX_BUCKET))? {
         let before = auditor.summary.entries.checked_div(STEP);
-        for (customer, findings) in auditor.take_bucket(&path)? {
-            auditor.read_again(&customer, findings).await?;
+        for doubt in auditor.take_bucket(&path)? {
+            match auditor.repairs {
+                None => auditor.read_again(&doubt).await?,
+                Some(repairs) => auditor.repair(&doubt, repairs).await?,
+            }
         }
         if before != auditor.summary.entries.checked_div(STEP) {
             writeln!(progress, "checked {} entries", auditor.summary.entries)?;
         }
     }
-    auditor.compare_totals(progress)?;
-
-    let Summary { items, customers, accounts, entries, findings } = auditor.summary;
+    let Some(repairs) = repairs else {
+        auditor.compare_totals(progress)?;
+        let Summary { items, customers, accounts, entries, findings, .. } = auditor.summary;
+        writeln!(
+            progress,
+            "{items} items: {customers} customers, {accounts} accounts, {entries} entries; {findings} findings"
+        )?;
+        return Ok(auditor.summary);
+    };
+    for (customer, currency) in repairs.roll_back.difference(&auditor.rolled_back) {
+        writeln!(progress, "{customer}:{currency} has nothing that could be given up, and stays as it is")?;
+    }
+    let Summary { items, customers, repairs: repaired, findings, .. } = auditor.summary;
+    let done = if repairs.write { "repaired" } else { "to be repaired, by --write" };
     writeln!(
         progress,
-        "{items} items: {customers} customers, {accounts} accounts, {entries} entries; {findings} findings"
+        "{items} items: {customers} customers; {repaired} items {done}; {findings} things left"
     )?;
     Ok(auditor.summary)
 }
 
-/// What was found of a customer whom others may have been writing.
-type Doubtful = Vec<(CustomerId, Vec<Finding>)>;
+/// A customer of whom something is to be read again: for others may have been writing, or to be repaired.
+struct Doubt {
+    customer: CustomerId,
+    /// What one item alone showed.
+    shown: Vec<Finding>,
+    misplaced: Misplaced,
+}
 
 impl Auditor<'_> {
     fn tell(&mut self, customer: Option<&CustomerId>, finding: &Finding) -> Result<(), Failure> {
-        self.summary.findings = self.summary.findings.saturating_add(1);
-        let line = serde_json::to_string(&Line { customer, finding })?;
-        Ok(writeln!(self.out, "{line}")?)
+        let why = self.repairs.map(|_| finding.code.why_left());
+        self.write_line(&Line { customer, finding, why })
     }
 
-    /// Checks a file's customers; answers those of whom something may be told that somebody was just changing.
-    fn take_bucket(&mut self, path: &Path) -> Result<Doubtful, Failure> {
-        let mut doubtful = Vec::new();
+    fn write_line(&mut self, line: &Line<'_>) -> Result<(), Failure> {
+        self.summary.findings = self.summary.findings.saturating_add(1);
+        Ok(writeln!(self.out, "{}", serde_json::to_string(line)?)?)
+    }
+
+    /// Checks a file's customers; answers those of whom something has to be read again.
+    fn take_bucket(&mut self, path: &Path) -> Result<Vec<Doubt>, Failure> {
+        let mut doubts = Vec::new();
         let rows = spool::rows(path)?;
         let mut file = File::open(path)?;
         for rows in rows.chunk_by(|one, other| one.place.customer == other.place.customer) {
             let Some(customer) = rows.first().map(|row| row.place.customer.clone()) else { continue };
-            let verified = self.check(&mut file, &customer, rows)?;
+            let audit = Self::read(&mut file, &customer, rows)?;
+            let verified = audit.verified(self.at);
             self.summary.customers = self.summary.customers.saturating_add(1);
             let stands = |finding: &Finding| finding.code.is_of_one_item();
-            if self.store.is_some() && !verified.findings().all(stands) {
-                let findings = verified.findings().filter(|finding| stands(finding)).cloned();
-                doubtful.push((customer, findings.collect()));
+            let is_doubtful = match self.repairs {
+                None => self.store.is_some() && !verified.findings().all(stands),
+                Some(_) => !(verified.is_sound() && audit.lists_are_current()),
+            };
+            if is_doubtful {
+                let shown = verified.findings().filter(|finding| stands(finding)).cloned().collect();
+                doubts.push(Doubt { customer, shown, misplaced: audit.misplaced() });
             } else {
                 self.note(&customer, &verified, &[])?;
             }
         }
-        Ok(doubtful)
+        Ok(doubts)
     }
 
-    /// Holds a customer's items against each other.
-    fn check(&self, file: &mut File, customer: &CustomerId, rows: &[Row]) -> Result<Verified, Failure> {
+    /// Takes a customer's items in.
+    fn read(file: &mut File, customer: &CustomerId, rows: &[Row]) -> Result<CustomerAudit, Failure> {
         let mut audit = CustomerAudit::new(customer.clone());
         let mut repeated = BTreeSet::new();
         for pair in rows.windows(2) {
@@ -172,24 +256,42 @@ impl Auditor<'_> {
         for row in rows {
             audit.take_record(&spool::record(file, row)?);
         }
-        Ok(audit.verified(self.at))
+        Ok(audit)
     }
 
     /// Tells of a customer as it is now, and of what one item alone showed.
-    async fn read_again(&mut self, customer: &CustomerId, shown: Vec<Finding>) -> Result<(), Failure> {
-        let Some(store) = &self.store else { return Ok(()) };
+    async fn read_again(&mut self, doubt: &Doubt) -> Result<(), Failure> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
         let nothing = Verified { accounts: Vec::new(), findings: Vec::new() };
-        let mut tries = 0_u32;
-        let verified = loop {
-            match store.verify(customer, self.at).await {
-                Err(Error::Conflict | Error::Throttled(_) | Error::Unavailable(_)) if tries < MAX_TRIES => {
-                    tries = tries.saturating_add(1);
-                    tokio::time::sleep(PAUSE.saturating_mul(tries)).await;
-                }
-                verified => break verified?.unwrap_or(nothing),
-            }
+        let verified = patiently(|| store.verify(&doubt.customer, self.at)).await?.unwrap_or(nothing);
+        self.note(&doubt.customer, &verified, &doubt.shown)
+    }
+
+    /// Repairs a customer, and tells of what was repaired and of what is left.
+    async fn repair(&mut self, doubt: &Doubt, repairs: &Repairs) -> Result<(), Failure> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
+        let customer = &doubt.customer;
+        let of_customer = repairs.roll_back.iter().filter(|(of, _)| of == customer);
+        let roll_back: BTreeSet<Currency> = of_customer.map(|(_, currency)| *currency).collect();
+        let how = Repairing { at: self.at, write: repairs.write, roll_back: &roll_back };
+        let done = patiently(|| store.repair(customer, &doubt.misplaced, &how)).await?;
+        for repair in &done.repairs {
+            self.summary.repairs = self.summary.repairs.saturating_add(1);
+            let line = RepairLine { customer, repair };
+            writeln!(self.out, "{}", serde_json::to_string(&line)?)?;
+        }
+        for left in &done.left {
+            let Left { finding, why } = left;
+            self.write_line(&Line { customer: Some(customer), finding, why: Some(why) })?;
+        }
+        // What keys and numbers do not lead to; where something stands in the indexes was told, or is right now.
+        let told = |finding: &&Finding| {
+            finding.code == Flaw::IndexDrift || done.left.iter().any(|left| left.finding == **finding)
         };
-        self.note(customer, &verified, &shown)
+        let unseen: Vec<&Finding> = doubt.shown.iter().filter(|finding| !told(finding)).collect();
+        unseen.into_iter().try_for_each(|finding| self.tell(Some(customer), finding))?;
+        self.rolled_back.extend(done.rolled_back.iter().map(|currency| (customer.clone(), *currency)));
+        Ok(())
     }
 
     fn note(&mut self, customer: &CustomerId, verified: &Verified, more: &[Finding]) -> Result<(), Failure> {
@@ -222,5 +324,19 @@ impl Auditor<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Asks for this until the database answers, and others let it; up to a bound.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+    let mut tries = 0_u32;
+    loop {
+        match ask().await {
+            Err(Error::Conflict | Error::Throttled(_) | Error::Unavailable(_)) if tries < MAX_TRIES => {
+                tries = tries.saturating_add(1);
+                tokio::time::sleep(PAUSE.saturating_mul(tries)).await;
+            }
+            answer => return answer,
+        }
     }
 }

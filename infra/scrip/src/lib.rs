@@ -1,6 +1,7 @@
-//! The auditor: reads a whole store, from its table or from an export of it, and holds everything against everything.
+//! The auditor: reads a whole store, from its table or from an export of it, and holds everything against everything. And
+//! the repair of a table that was restored, which walks it in the same way.
 //!
-//! It writes nothing but files of its own, which are gone when it ends, and needs no right but to read.
+//! The auditor writes nothing but files of its own, which are gone when it ends, and needs no right but to read.
 
 mod audit;
 mod source;
@@ -9,5 +10,5 @@ mod spool;
 /// Why something could not be read, for a person to read.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-pub use audit::{Options, Summary, audit};
+pub use audit::{Options, Repairs, Summary, audit, repair};
 pub use source::Source;

@@ -1,4 +1,5 @@
 //! `scrip audit`: ends with 0 where everything follows, with 1 where something does not, with 2 where it could not read.
+//! `scrip repair`: with 0 where everything does or was repaired, with 1 where something is left, with 2 likewise.
 
 use std::{
     io::{self, Write},
@@ -8,7 +9,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
-use scrip::{Failure, Options, Source, Summary};
+use ledger::{Currency, CustomerId};
+use scrip::{Failure, Options, Repairs, Source};
 use store::Connection;
 
 /// What an operator of Scrip does to a whole store.
@@ -24,6 +26,9 @@ enum Sub {
     /// Recomputes everything and prints each thing that is wrong as a line of JSON. Ends with 1 if there is any, with 2 if it
     /// could not read.
     Audit(Audit),
+    /// Prints each item of a restored table that has to be otherwise for its entries, and what stays wrong and why, as lines of
+    /// JSON; and writes it, if told to. Ends with 1 if anything is left, with 2 if it could not read.
+    Repair(Repair),
 }
 
 #[derive(Args)]
@@ -34,6 +39,28 @@ struct Audit {
     /// The table to read, with the credentials and the region of AWS's own variables.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
+    #[command(flatten)]
+    walk: Walk,
+}
+
+#[derive(Args)]
+struct Repair {
+    /// The table to repair, with the credentials and the region of AWS's own variables.
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// Write it. Nobody else should write to the table meanwhile; who does is not written over.
+    #[arg(long)]
+    write: bool,
+    /// An account that is ahead of its entries, and is to go back to its last one. What it says beyond that is given up, and
+    /// printed. May be given more than once.
+    #[arg(long, value_name = "CUSTOMER:CURRENCY", value_parser = account)]
+    roll_back: Vec<(CustomerId, Currency)>,
+    #[command(flatten)]
+    walk: Walk,
+}
+
+#[derive(Args)]
+struct Walk {
     /// Another address than the region's own, such as that of `cargo local --database-only`.
     #[arg(long, value_name = "URL", requires = "table")]
     endpoint: Option<String>,
@@ -48,12 +75,21 @@ struct Audit {
     scratch: Option<PathBuf>,
 }
 
+/// A customer may have colons in its id, a currency has none.
+fn account(text: &str) -> Result<(CustomerId, Currency), String> {
+    let parts = text.rsplit_once(':').and_then(|(id, code)| Some((id.parse().ok()?, code.parse().ok()?)));
+    parts.ok_or_else(|| "must be a customer and a currency, such as alice:USD".to_owned())
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command { command: Sub::Audit(audit) } = Command::parse();
-    match run(audit).await {
-        Ok(summary) if summary.findings == 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+    let done = match Command::parse().command {
+        Sub::Audit(command) => audit(command).await,
+        Sub::Repair(command) => repair(command).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
@@ -61,22 +97,40 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(audit: Audit) -> Result<Summary, Failure> {
-    let source = match audit.table {
-        None => Source::Export(audit.export),
-        Some(table) => {
-            let mut connection = Connection::to_table(table)?;
-            connection.endpoint = audit.endpoint.or(connection.endpoint);
-            Source::Table { connection: Box::new(connection), segments: audit.segments }
-        }
-    };
-    let options = Options {
-        at: audit.at.unwrap_or_else(Timestamp::now),
-        scratch: audit.scratch.unwrap_or_else(std::env::temp_dir),
-        max_bucket: None,
+/// Whether everything follows.
+async fn audit(Audit { export, table, walk }: Audit) -> Result<bool, Failure> {
+    let source = match table {
+        None => Source::Export(export),
+        Some(table) => walk.source(table)?,
     };
     let mut out = io::stdout();
-    let summary = scrip::audit(&source, &options, &mut out, &mut io::stderr()).await?;
+    let summary = scrip::audit(&source, &walk.options(), &mut out, &mut io::stderr()).await?;
     out.flush()?;
-    Ok(summary)
+    Ok(summary.findings == 0)
+}
+
+/// Whether nothing is left.
+async fn repair(Repair { table, write, roll_back, walk }: Repair) -> Result<bool, Failure> {
+    let source = walk.source(table)?;
+    let repairs = Repairs { write, roll_back: roll_back.into_iter().collect() };
+    let mut out = io::stdout();
+    let summary = scrip::repair(&source, &walk.options(), &repairs, &mut out, &mut io::stderr()).await?;
+    out.flush()?;
+    Ok(summary.findings == 0 && (write || summary.repairs == 0))
+}
+
+impl Walk {
+    fn source(&self, table: String) -> Result<Source, Failure> {
+        let mut connection = Connection::to_table(table)?;
+        connection.endpoint = self.endpoint.clone().or(connection.endpoint);
+        Ok(Source::Table { connection: Box::new(connection), segments: self.segments })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            at: self.at.unwrap_or_else(Timestamp::now),
+            scratch: self.scratch.clone().unwrap_or_else(std::env::temp_dir),
+            max_bucket: None,
+        }
+    }
 }

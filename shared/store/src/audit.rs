@@ -36,25 +36,32 @@ const MAX_NUMBER: u64 = 999_999_999_999;
 /// Memory grows with the customer's accounts, top-ups and redemptions, not with the entries.
 #[derive(Clone, Debug)]
 pub struct CustomerAudit {
-    customer: CustomerId,
-    entries: BTreeMap<Currency, Audit>,
+    pub(crate) customer: CustomerId,
+    pub(crate) entries: BTreeMap<Currency, Audit>,
     /// What is wrong with entries that are of no account.
-    strays: Vec<Finding>,
-    beside: Standing,
+    pub(crate) strays: Vec<Finding>,
+    pub(crate) beside: Standing,
+    /// What stands elsewhere in an index than it should.
+    misplaced: Misplaced,
 }
 
+/// Items that stand elsewhere in an index than they should.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Misplaced(pub(crate) Vec<Key>);
+
 /// How often each account was written, and its last entry.
-type Revisions = BTreeMap<Currency, (u64, u64)>;
+pub(crate) type Revisions = BTreeMap<Currency, (u64, u64)>;
 
 /// What stands beside the entries, at one moment.
 #[derive(Clone, Debug, Default)]
-struct Standing {
-    profile: Option<Profile>,
-    accounts: BTreeMap<Currency, Stored>,
-    topups: Vec<Topup>,
-    refunds: BTreeMap<Currency, BTreeMap<u64, Money>>,
-    listed: Vec<Item>,
-    findings: Vec<Finding>,
+pub(crate) struct Standing {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) accounts: BTreeMap<Currency, Stored>,
+    pub(crate) topups: Vec<Topup>,
+    pub(crate) refunds: BTreeMap<Currency, BTreeMap<u64, Money>>,
+    pub(crate) listed: Vec<Item>,
+    pub(crate) findings: Vec<Finding>,
+    misplaced: Vec<Key>,
 }
 
 /// What came of a customer.
@@ -103,7 +110,19 @@ impl Verified {
 impl CustomerAudit {
     /// Before the first item.
     pub fn new(customer: CustomerId) -> Self {
-        Self { customer, entries: BTreeMap::new(), strays: Vec::new(), beside: Standing::default() }
+        Self {
+            customer,
+            entries: BTreeMap::new(),
+            strays: Vec::new(),
+            beside: Standing::default(),
+            misplaced: Misplaced::default(),
+        }
+    }
+
+    /// The items so far that stand elsewhere in an index than they should.
+    pub fn misplaced(&self) -> Misplaced {
+        let Misplaced(entries) = &self.misplaced;
+        Misplaced(entries.iter().chain(&self.beside.misplaced).cloned().collect())
     }
 
     /// As what stands in an export or in the table, one of the customer's items.
@@ -158,6 +177,10 @@ impl CustomerAudit {
             }
         };
         let (id, currency) = (entry.id(), entry.currency());
+        let is_listed = ["wq", "wk", "lq", "lk"].iter().any(|name| item.contains_key(*name));
+        if is_listed || place != Some((currency, entry.number)) {
+            self.misplaced.0.push(key.clone());
+        }
         let audit = self.audit(currency);
         audit.take(&entry);
         if Fields(item).text("c").is_ok_and(|content| Hash::of(content.as_bytes()) != entry.hash) {
@@ -170,7 +193,7 @@ impl CustomerAudit {
         if place != Some((currency, entry.number)) {
             audit.find(Some(id), Flaw::IndexDrift, format!("it stands at {place:?} among the numbers"));
         }
-        if ["wq", "wk", "lq", "lk"].iter().any(|name| item.contains_key(*name)) {
+        if is_listed {
             audit.find(
                 Some(id),
                 Flaw::IndexDrift,
@@ -189,20 +212,21 @@ impl CustomerAudit {
         nothing_beside && self.entries.is_empty() && self.strays.is_empty()
     }
 
-    fn audit(&mut self, currency: Currency) -> &mut Audit {
+    pub(crate) fn audit(&mut self, currency: Currency) -> &mut Audit {
         self.entries.entry(currency).or_insert_with(|| Audit::new(self.customer.clone(), currency))
+    }
+
+    /// Every currency in which there is anything.
+    pub(crate) fn currencies(&self) -> BTreeSet<Currency> {
+        let Standing { accounts, topups, refunds, .. } = &self.beside;
+        let known = accounts.keys().chain(self.entries.keys()).chain(refunds.keys()).copied();
+        known.chain(topups.iter().map(|topup| topup.id.currency)).collect()
     }
 
     /// What came of the items.
     pub fn verified(&self, at: Timestamp) -> Verified {
         let Standing { accounts, topups, refunds, .. } = &self.beside;
-        let currencies: BTreeSet<Currency> = accounts
-            .keys()
-            .chain(self.entries.keys())
-            .chain(refunds.keys())
-            .copied()
-            .chain(topups.iter().map(|topup| topup.id.currency))
-            .collect();
+        let currencies = self.currencies();
         let mut all = self.beside.findings.clone();
         all.extend(self.strays.iter().cloned());
         all.extend(self.beside.unlike_lists());
@@ -286,6 +310,9 @@ impl Standing {
     }
 
     fn compare_index(&mut self, currency: Option<Currency>, key: &Key, item: &Item, ours: &Item) {
+        if INDEXED.iter().any(|name| item.get(*name) != ours.get(*name)) {
+            self.misplaced.push(key.clone());
+        }
         for name in INDEXED.into_iter().filter(|name| item.get(*name) != ours.get(*name)) {
             let detail = format!("{} is not where its {name} should put it", key.sk);
             self.find(currency, None, Flaw::IndexDrift, detail);
@@ -293,7 +320,7 @@ impl Standing {
     }
 
     /// What the lists say, where they are as new as what they list. They may be older.
-    fn unlike_lists(&self) -> Vec<Finding> {
+    pub(crate) fn unlike_lists(&self) -> Vec<Finding> {
         let differs = |item: &Item| -> Result<Option<Currency>, Error> {
             let key = Key::of(item)?;
             let fields = Fields(item);
@@ -310,8 +337,9 @@ impl Standing {
                 code => {
                     let currency: Currency =
                         code.parse().map_err(|_| fields.corrupt("this is no list's key"))?;
+                    // One of an account that is not there says nothing as long as it stands in no list.
                     let Some(stored) = self.accounts.get(&currency) else {
-                        return Ok(Some(currency));
+                        return Ok(item.contains_key("lq").then_some(currency));
                     };
                     let agrees = revision < stored.revision
                         || (revision == stored.revision && *item == encode_listed_balance(stored)?);
@@ -352,7 +380,7 @@ fn known_digest(entry: &Entry) -> Option<KeyDigest> {
 }
 
 /// The currency and the number that a place among an account's entries names.
-fn place_of(place: &str) -> Option<(Currency, u64)> {
+pub(crate) fn place_of(place: &str) -> Option<(Currency, u64)> {
     let (currency, number) = place.strip_prefix(ENTRIES)?.split_once('#')?;
     let place_of = (currency.parse().ok()?, number.parse().ok()?);
     (entry_number(place_of.0, place_of.1) == place).then_some(place_of)
@@ -422,7 +450,7 @@ impl Store {
     }
 
     /// Reads all but the entries anew. Answers each account's revision, and whether none was written meanwhile.
-    async fn take_beside(&self, audit: &mut CustomerAudit) -> Result<(Revisions, bool), Error> {
+    pub(crate) async fn take_beside(&self, audit: &mut CustomerAudit) -> Result<(Revisions, bool), Error> {
         let customer = audit.customer.clone();
         audit.beside = Standing::default();
         // Before what they list, so that they are not newer.
@@ -490,7 +518,7 @@ impl Store {
     }
 
     /// The revision and the last entry of each account.
-    async fn revisions(&self, customer: &CustomerId) -> Result<Revisions, Error> {
+    pub(crate) async fn revisions(&self, customer: &CustomerId) -> Result<Revisions, Error> {
         let mut revisions = BTreeMap::new();
         self.each(self.below(customer, ACCOUNTS), |item| note_revision(&mut revisions, item)).await?;
         Ok(revisions)
@@ -503,7 +531,7 @@ impl Store {
             .consistent_read(true)
     }
 
-    fn below_number(&self, customer: &CustomerId, prefix: &str) -> QueryFluentBuilder {
+    pub(crate) fn below_number(&self, customer: &CustomerId, prefix: &str) -> QueryFluentBuilder {
         self.query("pk = :pk AND begins_with(n, :prefix)")
             .index_name(BY_NUMBER)
             .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
@@ -512,7 +540,11 @@ impl Store {
     }
 
     /// Hands on each item of a query, a page at a time.
-    async fn each(&self, query: QueryFluentBuilder, mut take: impl FnMut(&Item)) -> Result<(), Error> {
+    pub(crate) async fn each(
+        &self,
+        query: QueryFluentBuilder,
+        mut take: impl FnMut(&Item),
+    ) -> Result<(), Error> {
         let mut start = None;
         loop {
             let answer =

@@ -535,9 +535,9 @@ pub(crate) fn encode_entry(
     fingerprint: Fingerprint,
 ) -> Item {
     let mut item = Key::recorded(&entry.customer, digest).to_item();
+    item.extend(encode_entry_place(entry));
     item.extend([
         number("v", FORMAT),
-        text("n", &entry_number(entry.currency(), entry.number)),
         text("c", &content),
         bytes("h", entry.hash.0.to_vec()),
         bytes("f", fingerprint.to_bytes()),
@@ -549,6 +549,11 @@ pub(crate) fn encode_entry(
         }
     }
     item
+}
+
+/// Where an entry stands in [`BY_NUMBER`], which is the one index that it is in.
+pub(crate) fn encode_entry_place(entry: &Entry) -> Item {
+    Item::from([text("n", &entry_number(entry.currency(), entry.number))])
 }
 
 pub(crate) fn decode_entry(item: &Item) -> Result<Entry, Error> {
@@ -769,6 +774,13 @@ pub(crate) fn encode_listed_balance(stored: &Stored) -> Result<Item, Error> {
     let partition = balance_partition(*currency, shard(customer, BALANCE_SHARDS));
     item.extend([number("v", FORMAT), number("rev", revision), text("lq", &partition), text("lk", &place)]);
     Ok(item)
+}
+
+/// The item in the list by balance of an account that is not there: out of the list, and older than any account.
+pub(crate) fn encode_unlisted_balance(customer: &CustomerId, currency: Currency) -> Item {
+    let mut item = Key::listed_balance(customer, currency).to_item();
+    item.extend([number("v", FORMAT), number("rev", 0_u64)]);
+    item
 }
 
 /// A balance in smallest units as text whose order is that of balances, below zero too.

@@ -3,8 +3,8 @@
 //! One customer's credit in one currency is one item that holds its open lots; a change is one transaction that puts
 //! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
-//! deleted, but for free texts that are erased; nothing but lists is written outside a transaction; no table is scanned but by the
-//! auditor, which is no function.
+//! deleted, but for free texts that are erased, and for where it stands in an index, which an operator's repair puts right;
+//! nothing but lists is written outside a transaction; no table is scanned but by the auditor, which is no function.
 
 mod audit;
 mod client;
@@ -21,12 +21,13 @@ mod queries;
 mod reach_back;
 mod records;
 mod reminders;
+mod repair;
 mod rounds;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
-pub use audit::{CustomerAudit, Verified, VerifiedAccount};
+pub use audit::{CustomerAudit, Misplaced, Verified, VerifiedAccount};
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, CommandKey, Committed, Requested};
 pub use documents::{
@@ -45,4 +46,5 @@ pub use queries::{
 pub use reach_back::ReachBack;
 pub use records::{InvalidRecord, Place, Record, ScanPlace};
 pub use reminders::{ExpiringSoon, Reminder, Reminders};
+pub use repair::{Repair, Repaired, Repairing};
 pub use rounds::AuditRound;

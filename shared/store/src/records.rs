@@ -155,7 +155,7 @@ fn attribute(value: &Value, depth: u8) -> Option<AttributeValue> {
     })
 }
 
-fn json_of(item: &Item) -> Value {
+pub(crate) fn json_of(item: &Item) -> Value {
     fn value(attribute: &AttributeValue) -> Value {
         match attribute {
             AttributeValue::S(text) => json!({"S": text}),
