@@ -16,10 +16,10 @@ use crate::support::{
 };
 
 /// The embedded database, spoken to in its own words: past every rule.
-struct Raw<'a>(&'a World);
+pub struct Raw<'a>(&'a World);
 
 impl<'a> Raw<'a> {
-    fn of(world: &'a World) -> Self {
+    pub fn of(world: &'a World) -> Self {
         Self(world)
     }
 
@@ -29,7 +29,7 @@ impl<'a> Raw<'a> {
     }
 
     /// All items, as an export has them.
-    fn dump(&self) -> Vec<Value> {
+    pub fn dump(&self) -> Vec<Value> {
         let mut items = Vec::new();
         let mut start = Value::Null;
         loop {
@@ -43,17 +43,17 @@ impl<'a> Raw<'a> {
         }
     }
 
-    fn put(&self, item: &Value) {
+    pub fn put(&self, item: &Value) {
         self.ask("PutItem", json!({"Item": item}));
     }
 
-    fn delete(&self, item: &Value) {
+    pub fn delete(&self, item: &Value) {
         self.ask("DeleteItem", json!({"Key": {"pk": item["pk"], "sk": item["sk"]}}));
     }
 }
 
 /// An honest store with all that there can be in it.
-async fn rich() -> World {
+pub async fn rich() -> World {
     let world = World::start().await;
     world
         .settings(json!({"overdraft_limit": {"USD": "20.00"}, "withdrawal": true, "refund_grace_days": 30,
@@ -213,9 +213,9 @@ async fn an_honest_store_is_sound() {
 }
 
 /// What was planted: in words, whose, the code that it has to be found by, and what to put and delete.
-struct Planted {
-    what: &'static str,
-    customer: &'static str,
+pub struct Planted {
+    pub what: &'static str,
+    pub customer: &'static str,
     code: &'static str,
     /// Whether it concerns the customer's accounts, so that the API finds it.
     by_api: bool,
@@ -224,7 +224,7 @@ struct Planted {
 }
 
 /// The items of an honest store, to be spoiled.
-struct Items(Vec<Value>);
+pub struct Items(pub Vec<Value>);
 
 impl Items {
     fn of(&self, pk: &str, sk: &str) -> Value {
@@ -282,7 +282,7 @@ fn with(item: &Value, name: &str, value: Value) -> Value {
 }
 
 /// Everything that somebody who can write to the table might do to it.
-fn planted(items: &Items) -> Vec<Planted> {
+pub fn planted(items: &Items) -> Vec<Planted> {
     let mut all = Vec::new();
     let mut plant = |what, customer, code, by_api, put: Vec<Value>, delete: Vec<Value>| {
         all.push(Planted { what, customer, code, by_api, put, delete });
@@ -615,13 +615,17 @@ async fn audited(world: &World, source: Source, max_bucket: Option<u64>) -> (Sum
     (summary, lines)
 }
 
-async fn audited_table(world: &World) -> (Summary, Vec<Value>) {
+pub async fn audited_table(world: &World) -> (Summary, Vec<Value>) {
     let connection = Box::new(Connection::local(world.table(), world.database()));
     audited(world, Source::Table { connection, segments: 3 }, None).await
 }
 
 /// As an export of two files has it, which part no customer's items from each other in any order.
-async fn audited_export(world: &World, items: &[Value], max_bucket: Option<u64>) -> (Summary, Vec<Value>) {
+pub async fn audited_export(
+    world: &World,
+    items: &[Value],
+    max_bucket: Option<u64>,
+) -> (Summary, Vec<Value>) {
     let folder = Folder::new();
     let mut lines: Vec<String> = items.iter().map(|item| json!({"Item": item}).to_string()).collect();
     lines.sort_by_key(|line| Hash::of(line.as_bytes()).to_string());
@@ -638,7 +642,7 @@ async fn audited_export(world: &World, items: &[Value], max_bucket: Option<u64>)
 const PLANTED: (usize, usize) = (33, 30);
 
 impl Planted {
-    fn apply(&self, raw: &Raw<'_>) {
+    pub fn apply(&self, raw: &Raw<'_>) {
         self.delete.iter().for_each(|item| raw.delete(item));
         self.put.iter().for_each(|item| raw.put(item));
     }

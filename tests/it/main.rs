@@ -46,6 +46,7 @@ mod readme;
 mod redeeming;
 mod refunding;
 mod reminding;
+mod restoring;
 mod simulating;
 mod tidy;
 mod topping_up;
