@@ -133,7 +133,14 @@ fn some_flaws_are_of_one_item_and_some_may_be_haste() {
     told.sort_unstable();
     assert_eq!(
         told,
-        ["account_pending", "refunds_differ", "topup_differs", "topup_missing", "topup_uncredited"]
+        [
+            "account_missing",
+            "account_pending",
+            "refunds_differ",
+            "topup_differs",
+            "topup_missing",
+            "topup_uncredited"
+        ]
     );
 }
 
