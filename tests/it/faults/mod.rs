@@ -12,6 +12,7 @@
 //! `SCRIP_WRITE=1` writes it. `SCRIP_OPERATION=refund` runs those operations alone whose name holds the word.
 
 mod bench;
+mod end_to_end;
 
 mod operations;
 
@@ -676,7 +677,7 @@ impl Differing {
 fn about(call: &Call) -> String {
     let body = &call.body;
     let alike = |part: &str| {
-        let kind = part.split_once('#').map_or(part, |(kind, _)| kind);
+        let Some((kind, _)) = part.split_once('#') else { return part.to_owned() };
         match kind {
             "K" | "KEY" | "GRANT" | "TOLD" | "P" | "CHANGE" | "CHANGE-MAIL" | "CHANGE-WEBHOOKS" => {
                 format!("{kind}#…")

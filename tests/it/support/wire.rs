@@ -4,22 +4,33 @@
 
 use std::{
     collections::VecDeque,
+    io,
     net::Ipv4Addr,
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
 };
 
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     response::Response,
+    serve::{IncomingStream, Listener},
 };
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use local::TABLE;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 
 /// One request that went to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +50,12 @@ pub enum Fault {
     LoseAnswer,
     /// It never arrives, and nobody says so.
     Hang,
+    /// It takes effect, and nobody says so.
+    HangAnswer,
+    /// It never arrives, and the connection is reset.
+    ResetRequest,
+    /// It takes effect, and the connection is reset before the answer.
+    ResetAnswer,
     /// A batch is read but for the items of this sort key, which are handed back.
     HandBack(String),
     /// It waits until it is told to go on.
@@ -74,6 +91,18 @@ struct Script {
     faults: VecDeque<(String, Fault)>,
 }
 
+/// A connection, which is reset instead of answering once it is doomed.
+struct Connection {
+    stream: TcpStream,
+    doom: Doom,
+}
+
+/// Whether a connection is doomed.
+type Doom = Arc<AtomicBool>;
+
+/// Where connections come in.
+struct Entrance(TcpListener);
+
 #[derive(Clone)]
 struct Line {
     upstream: String,
@@ -95,7 +124,8 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(carry).with_state(line);
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let service = router.into_make_service_with_connect_info::<Doomed>();
+        let server = tokio::spawn(async move { axum::serve(Entrance(listener), service).await.unwrap() });
         Self { endpoint, script, server }
     }
 
@@ -126,7 +156,66 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(State(line): State<Line>, request: Request) -> Response {
+impl Listener for Entrance {
+    type Io = Connection;
+    type Addr = Doom;
+
+    async fn accept(&mut self) -> (Connection, Doom) {
+        let (stream, _) = self.0.accept().await.unwrap();
+        let doom = Doom::default();
+        (Connection { stream, doom: Arc::clone(&doom) }, doom)
+    }
+
+    fn local_addr(&self) -> io::Result<Doom> {
+        Ok(Doom::default())
+    }
+}
+
+/// The doom of the connection by which a request came.
+#[derive(Clone)]
+struct Doomed(Doom);
+
+impl Connected<IncomingStream<'_, Entrance>> for Doomed {
+    fn connect_info(stream: IncomingStream<'_, Entrance>) -> Self {
+        Self(Arc::clone(stream.remote_addr()))
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, to)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let connection = self.get_mut();
+        if connection.doom.load(Ordering::Relaxed) {
+            // Whoever closes without lingering resets.
+            connection.stream.set_zero_linger()?;
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut connection.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+async fn carry(
+    State(line): State<Line>,
+    ConnectInfo(Doomed(doom)): ConnectInfo<Doomed>,
+    request: Request,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     let target = parts.headers.get("x-amz-target").unwrap().to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap().to_owned();
@@ -148,11 +237,12 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
             .body(body)
             .unwrap();
     }
-    if let Some(Fault::LoseRequest | Fault::Hang) = &fault {
+    if let Some(Fault::LoseRequest | Fault::Hang | Fault::ResetRequest) = &fault {
         line.note(Trip { operation, units: Decimal::ZERO, token });
         if let Some(Fault::Hang) = fault {
             std::future::pending::<()>().await;
         }
+        doom.store(matches!(fault, Some(Fault::ResetRequest)), Ordering::Relaxed);
         return torn();
     }
 
@@ -175,7 +265,11 @@ async fn carry(State(line): State<Line>, request: Request) -> Response {
     let body = body.collect().await.unwrap().to_bytes();
     let mut answered: Value = serde_json::from_slice(&body).unwrap();
     line.note(Trip { operation, units: units(&answered["ConsumedCapacity"]), token });
-    if let Some(Fault::LoseAnswer) = fault {
+    if let Some(Fault::LoseAnswer | Fault::HangAnswer | Fault::ResetAnswer) = fault {
+        if let Some(Fault::HangAnswer) = fault {
+            std::future::pending::<()>().await;
+        }
+        doom.store(matches!(fault, Some(Fault::ResetAnswer)), Ordering::Relaxed);
         return torn();
     }
     // The checksum is of the body, which is as it came; only its length has to be told anew.
