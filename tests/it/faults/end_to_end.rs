@@ -16,6 +16,8 @@ const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c
 const SDK_TRIES: usize = 4;
 /// Those of all that a commit sends of one write.
 const ALL_TRIES: usize = 12;
+/// What a throttle is called that lasts.
+const THROTTLED: &str = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
 /// Tries until there is an answer that is final.
 const TRIES: usize = 3;
 
@@ -63,17 +65,19 @@ fn faults(call: &str, items: usize) -> Vec<Fault> {
     faults
 }
 
-/// How often this befalls: once, for all of the SDK's tries, and for all of a commit's. What takes a second each time, once.
+/// How often this befalls: once; and some, each of its kind, for all of the SDK's tries, or for all of a commit's.
 fn times(fault: &Fault) -> &'static [usize] {
     match fault {
-        Fault::Hang | Fault::HangAnswer => &[1],
+        Fault::Refuse(_, error) if error["__type"] == THROTTLED => &[1, ALL_TRIES],
+        Fault::Refuse(500.., _) | Fault::ResetRequest => &[1, SDK_TRIES],
         Fault::ResetAnswer => &[1, SDK_TRIES, ALL_TRIES],
         Fault::LoseRequest
         | Fault::LoseAnswer
-        | Fault::ResetRequest
+        | Fault::Hang
+        | Fault::HangAnswer
         | Fault::HandBack(_)
         | Fault::Wait(_)
-        | Fault::Refuse(..) => &[1, SDK_TRIES],
+        | Fault::Refuse(..) => &[1],
     }
 }
 
