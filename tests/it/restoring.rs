@@ -2,7 +2,10 @@
 //! each cut, the repair puts right what follows from the entries, and leaves the rest to a person. `tests/restore-drill` runs
 //! it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use ledger::{Currency, CustomerId};
@@ -15,6 +18,7 @@ use crate::{
     support::{
         dice::Dice,
         process::{Folder, binary},
+        wire::Fault,
         world::{World, check_ledger, fresh_key, order},
     },
 };
@@ -544,6 +548,48 @@ async fn a_repair_takes_nothing_from_those_who_write_meanwhile() {
     check_ledger(&world.entries("alice").await);
     let (_, found) = audited_table(&world).await;
     assert_eq!(found, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_is_stopped_anywhere_is_done_by_the_next() {
+    let world = rich().await;
+    repaired(&world, true, &[]).await;
+    let raw = Raw::of(&world);
+    let whole = raw.dump();
+    // Each customer's accounts are gone, and what was refunded: several transactions, one after another.
+    let cut: Vec<Value> =
+        whole.iter().filter(|item| !["account", "refunds"].contains(&kind(item))).cloned().collect();
+    let folder = Folder::new();
+    let options = Options { at: world.now(), scratch: folder.path().to_owned(), max_bucket: None };
+    let repairs = Repairs { write: true, ..Repairs::default() };
+    let mut stopped = 0;
+    for written in 0.. {
+        restore(&world, &cut);
+        // So many transactions arrive, and the next is refused.
+        for _ in 0..written {
+            let passes = Arc::new(tokio::sync::Notify::new());
+            passes.notify_one();
+            world.wire.fault("TransactWriteItems", Fault::Wait(passes));
+        }
+        world.wire.fault("TransactWriteItems", Fault::error("AccessDeniedException", 400));
+        let connection = Box::new(Connection::local(world.table(), &world.wire.endpoint));
+        let source = Source::Table { connection, segments: 1 };
+        let mut out = Vec::new();
+        let done = scrip::repair(&source, &options, &repairs, &mut out, &mut Vec::new()).await;
+        let ended = !world.wire.is_spent();
+        world.wire.heal();
+        assert_eq!(done.is_ok(), ended, "{written}: {done:?}");
+        let (_, _, left) = repaired(&world, true, &[]).await;
+        assert_eq!((left, audited_table(&world).await.1), (vec![], vec![]), "{written}");
+        for customer in ["alice", "bob", "dora"] {
+            check_ledger(&world.entries(customer).await);
+        }
+        if ended {
+            break;
+        }
+        stopped += 1;
+    }
+    assert!(stopped > 5, "{stopped}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
