@@ -3,8 +3,10 @@
 use BoundBy::{ActivationTotal, Available, CreditProduct, OrderTotal, TransactionLimit, UsageLimit};
 use jiff::Timestamp;
 
-use super::{account, account_in, allocated, day, order, policy, seal, texts, time, usd};
-use crate::{Account, BoundBy, Change, MAX_OPEN_LOTS, Order, Refusal, quote, redeem};
+use super::{
+    account, account_in, allocated, day, large_order, order, order_id, policy, seal, texts, time, usd,
+};
+use crate::{Account, BoundBy, Change, Levels, MAX_OPEN_LOTS, Order, Refusal, quote, redeem};
 
 const NO_LIMIT: &str = "{}";
 const QUARTER: &str = r#"{"usage_limit": {"type": "percent", "maximum": "25"}}"#;
@@ -388,4 +390,16 @@ fn an_account_of_as_many_lots_as_it_can_hold_is_spent_at_once() {
     assert_eq!(change.line.allocations.len(), MAX_OPEN_LOTS);
     let (after, entry) = seal(change, day(2));
     assert_eq!((entry.amount, entry.balance_after, after.lots.len()), (usd("-5.00"), usd("0"), 0));
+}
+
+#[test]
+fn who_is_frozen_spends_nothing_under_rules_that_let_everybody() {
+    let levels = |frozen| Levels { frozen, ..Levels::default() };
+    assert!(levels(false).policy().enabled && !levels(true).policy().enabled);
+    let spend = |frozen| {
+        let account = account(&[(1, "20", None)]);
+        let amount = Some("5".parse().unwrap());
+        redeem(&account, &levels(frozen).policy(), &order_id(), &large_order(), amount, day(2)).map(|_| ())
+    };
+    assert_eq!((spend(false), spend(true)), (Ok(()), Err(Refusal::CreditDisabled)));
 }
