@@ -204,6 +204,7 @@ async fn every_route_admits_whom_the_contract_names() {
             }
         }
     }
+    eprintln!("{} routes, each by five kinds of caller", rows().len());
 }
 
 #[tokio::test]
@@ -359,6 +360,7 @@ async fn no_route_lets_in_whom_nobody_knows() {
     }
     assert_eq!(world.all_of("alice").await, before);
     assert_eq!(world.admin().get("/v1/settings").await.json["version"], 0);
+    eprintln!("{} routes, each shut to {} strangers", rows().len() - 1, strangers.len() + 1);
 }
 
 #[tokio::test]
