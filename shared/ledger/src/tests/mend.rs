@@ -133,6 +133,16 @@ fn a_topup_ends_as_its_entry_says_and_an_approval_without_one_is_left() {
     less.resolution = less.resolution.map(|end| Resolution { credited: None, ..end });
     let told = mended(&entries, Some(&account), &[less], &none, false);
     assert_eq!(told.topups.first().unwrap().to, approved);
+    // One that is right already is not written, whatever else is.
+    let behind = mended(&entries, Some(&waiting), std::slice::from_ref(&approved), &none, false);
+    assert_eq!(
+        (codes(&behind), behind.topups, behind.account.unwrap().to),
+        (vec![], vec![], account.clone())
+    );
+    // One of less than its entry credits is not the one that was asked for.
+    let small = Topup { amount: usd("19.99"), ..pending.clone() };
+    let small = mended(&entries, Some(&account), &[small], &none, false);
+    assert!(small.topups.is_empty() && codes(&small).contains(&Flaw::TopupDiffers), "{small:?}");
     // Another end than the entry's is nobody's to choose.
     let rejected = Topup { status: TopupStatus::Rejected, ..approved.clone() };
     assert_eq!(codes(&mended(&entries, Some(&account), &[rejected], &none, true)), [Flaw::TopupDiffers]);
@@ -146,4 +156,11 @@ fn a_topup_ends_as_its_entry_says_and_an_approval_without_one_is_left() {
     // A request whose account did not arrive makes one that counts it.
     let first = mended(&[], None, std::slice::from_ref(&pending), &none, false);
     assert_eq!(first.account.unwrap().to.pending, usd("20"));
+}
+
+#[test]
+fn whatever_is_left_has_a_reason_in_words() {
+    for flaw in Flaw::ALL {
+        assert!(flaw.why_left().len() > 20, "{flaw:?}");
+    }
 }

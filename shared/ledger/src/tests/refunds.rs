@@ -443,4 +443,9 @@ fn a_refund_made_the_lots_that_it_reopened_and_no_others() {
     for part in &spent.allocations {
         assert_eq!(spent.lot(part.lot), Err(Refusal::LotNotFound));
     }
+    let grant = crate::grant(&account, &Policy::default(), &goodwill("1"), Role::Store, day(4)).unwrap();
+    let (_, brought) = seal_by(&Policy::default(), grant, day(4));
+    let lot = brought.allocations.first().unwrap().lot;
+    assert_eq!(brought.lot(lot), Ok(lot));
+    assert_eq!(brought.lot(1.into()), Err(Refusal::LotNotFound));
 }
