@@ -379,6 +379,28 @@ mod tests {
         Webhooks::with(Reach::Anywhere, SystemNames, PATIENCE, PATIENCE)
     }
 
+    #[test]
+    fn an_endpoint_that_hangs_is_left_alone_for_longer_each_time_until_it_answers() {
+        let webhooks = anywhere();
+        let url = WebhookUrl::new("http://127.0.0.1:1/", Reach::Anywhere).unwrap();
+        let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap();
+        let until = |end: i64| {
+            assert!(webhooks.is_resting(&url, at(end - 1)) && !webhooks.is_resting(&url, at(end)), "{end}");
+        };
+        assert!(!webhooks.is_resting(&url, at(0)));
+        webhooks.rest(&url, true, at(0));
+        until(4_000);
+        // Who waited at the same time says so as well.
+        webhooks.rest(&url, true, at(3_999));
+        until(4_000);
+        webhooks.rest(&url, true, at(4_000));
+        until(12_000);
+        webhooks.rest(&url, false, at(12_000));
+        assert!(!webhooks.is_resting(&url, at(12_000)));
+        webhooks.rest(&url, true, at(12_000));
+        until(16_000);
+    }
+
     /// Receivers go by the clock, and refuse what is old.
     fn now() -> Timestamp {
         let seconds = UNIX_EPOCH.elapsed().unwrap().as_secs();

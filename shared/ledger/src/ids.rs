@@ -361,6 +361,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_moment_is_written_as_it_is_read() {
+        for text in ["2026-12-31T10:00:00Z", "2026-12-31T10:00:00.001Z"] {
+            assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn ids_admit_what_the_contract_names_and_nothing_else() {
         for good in ["a", "alice@example.com", "A.b_c-9", &"x".repeat(128)] {
             assert_eq!(good.parse::<CustomerId>().unwrap().as_str(), good);

@@ -386,6 +386,12 @@ impl fmt::Debug for Money {
 mod tests {
     use super::*;
 
+    #[test]
+    fn currencies_stand_in_the_order_of_their_codes() {
+        let [eur, usd] = ["EUR", "USD"].map(|code| code.parse::<Currency>().unwrap());
+        assert!(eur < usd && usd > eur);
+    }
+
     #[track_caller]
     fn check(text: &str, currency: &str, expected: Result<&str, AmountError>) {
         let currency: Currency = currency.parse().unwrap();

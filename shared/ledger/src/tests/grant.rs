@@ -155,3 +155,15 @@ fn two_faults_always_give_the_same_answer() {
     check(&full, limit, "1.00", Some(Refusal::BalanceLimitExceeded { limit: usd("10.00") }));
     check(&full, "{}", "1.00", Some(Refusal::TooManyLots));
 }
+
+#[test]
+fn what_never_expires_is_said_by_that_word_alone() {
+    let read = |expires: &str| {
+        let text = format!(r#"{{"amount": "1", "category": "paid", "expires": "{expires}"}}"#);
+        serde_json::from_str::<Grant>(&text).ok().and_then(|grant| grant.expiry)
+    };
+    assert_eq!(read("never"), Some(Never));
+    for other in ["", "Never", "soon", "2026-12-31"] {
+        assert_eq!(read(other), None, "{other}");
+    }
+}

@@ -123,6 +123,10 @@ fn a_topup_ends_as_its_entry_says_and_an_approval_without_one_is_left() {
     let none = BTreeMap::new();
     let entries = [entry];
 
+    let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+    entries.iter().for_each(|entry| audit.take(entry));
+    assert_eq!(audit.topups_missing(&[]), [approved.id.clone()]);
+    assert_eq!(audit.topups_missing(std::slice::from_ref(&approved)), []);
     // Neither the account nor the request arrived.
     let both = mended(&entries, Some(&waiting), std::slice::from_ref(&pending), &none, false);
     assert_eq!(codes(&both), []);
@@ -163,4 +167,34 @@ fn whatever_is_left_has_a_reason_in_words() {
     for flaw in Flaw::ALL {
         assert!(flaw.why_left().len() > 20, "{flaw:?}");
     }
+}
+
+#[test]
+fn entries_follow_unless_what_one_says_is_in_doubt() {
+    let (_, entries) = story();
+    for (flaw, follows) in [(Flaw::KeyDrift, true), (Flaw::IndexDrift, true), (Flaw::TextAltered, false)] {
+        let mut audit = Audit::new("alice".parse().unwrap(), Currency::USD);
+        entries.iter().for_each(|entry| audit.take(entry));
+        audit.find(Some(entries[1].id()), flaw, "so it is".to_owned());
+        assert_eq!(audit.follows(), follows, "{flaw:?}");
+    }
+}
+
+#[test]
+fn a_topup_that_the_settings_approved_is_told_by_its_entry() {
+    let policy = policy(r#"{"topup_approval": "automatic"}"#);
+    let empty = Account::new("alice".parse().unwrap(), Currency::USD);
+    let id = "USD-AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let by = actor(Role::Customer, "alice");
+    let request = super::topup::request("20");
+    let crate::Asked::Credited(change, topup) =
+        crate::request_topup(&empty, &policy, &request, id, by.clone(), day(1)).unwrap()
+    else {
+        panic!("it waits")
+    };
+    let seal = Seal { actor: by, at: day(1), policy_version: 0, customer_version: None, salt: [0; SALT] };
+    let (_, entry, _) = change.seal(&policy, seal).unwrap();
+    // When it would have lapsed no entry says.
+    assert_eq!(crate::automatic_topup(&entry), Some(Topup { lapses_at: None, ..topup }));
+    assert_eq!(crate::automatic_topup(&story().1[0]), None);
 }

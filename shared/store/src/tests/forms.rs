@@ -14,9 +14,9 @@ use crate::{
         encode_settings,
     },
     items::{
-        BALANCE_SHARDS, Key, Recorded, SHARDS, Stored, account_of, account_partition, balance_partition,
-        balance_place, encode_listed_balance, encode_listed_group, encode_listed_name, entry_number,
-        expiry_partition, moment, partition,
+        BALANCE_SHARDS, Fields, Key, Recorded, SHARDS, Stored, account_of, account_partition,
+        balance_partition, balance_place, encode_listed_balance, encode_listed_group, encode_listed_name,
+        entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
@@ -603,4 +603,13 @@ fn a_list_admits_what_is_within_all_of_its_bounds() {
             "{group}"
         );
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_by_its_key() {
+    let item = Key::settings().to_item();
+    let Error::Corrupt { item, reason } = Fields(&item).corrupt("it is damaged") else {
+        panic!("it is corrupt")
+    };
+    assert_eq!((item.as_str(), reason.as_str()), ("STORE SETTINGS", "it is damaged"));
 }
