@@ -607,6 +607,14 @@ impl fmt::Debug for Zone {
 mod tests {
     use super::*;
 
+    #[test]
+    fn that_a_frozen_customer_spends_nothing_is_the_customers_own_level_and_nothing_else_is() {
+        let frozen = Levels { frozen: true, ..Levels::default() };
+        assert!(!frozen.policy().enabled);
+        assert_eq!(["enabled", "withdrawal"].map(|name| frozen.level(name)), [Level::Customer, Level::Store]);
+        assert_eq!(Levels::default().level("enabled"), Level::Store);
+    }
+
     #[track_caller]
     fn check(document: &str, expected: Result<(), &str>) {
         let read = serde_json::from_str::<Policy>(document).map(|_| ()).map_err(|error| error.to_string());
