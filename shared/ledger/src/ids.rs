@@ -365,6 +365,8 @@ mod tests {
         for text in ["2026-12-31T10:00:00Z", "2026-12-31T10:00:00.001Z"] {
             assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
         }
+        assert!("2026-12-31T10:00:00+23:59".parse::<Moment>().is_ok());
+        assert!("2026-12-31T10:00:00+24:00".parse::<Moment>().is_err());
     }
 
     #[test]

@@ -449,3 +449,15 @@ fn a_refund_made_the_lots_that_it_reopened_and_no_others() {
     assert_eq!(brought.lot(lot), Ok(lot));
     assert_eq!(brought.lot(1.into()), Err(Refusal::LotNotFound));
 }
+
+#[test]
+fn what_was_spent_before_an_expiry_reached_back_comes_back_with_the_date_that_it_would_have() {
+    let reaching = policy(r#"{"expiry_days": 20, "apply_to_existing": true}"#);
+    let before = account(&[(1, "10", None)]);
+    let origin = before.lots[0].origin.clone();
+    let (spent_up, spent) = redeemed(&before, &Policy::default(), "10", day(2));
+    let (back, _) = refunded(&spent_up, &reaching, &spent, "10", day(3));
+    let date = reaching.expiry(origin.category, origin.granted_at);
+    assert!(date.is_some());
+    assert_eq!(back.lots.iter().map(|lot| lot.origin.expires_at).collect::<Vec<_>>(), [date]);
+}
