@@ -13,7 +13,6 @@
 
 mod bench;
 mod end_to_end;
-
 mod operations;
 
 use std::{
@@ -684,10 +683,8 @@ fn about(call: &Call) -> String {
     let alike = |part: &str| {
         let Some((kind, _)) = part.split_once('#') else { return part.to_owned() };
         match kind {
-            "K" | "KEY" | "GRANT" | "TOLD" | "P" | "CHANGE" | "CHANGE-MAIL" | "CHANGE-WEBHOOKS" => {
-                format!("{kind}#…")
-            }
-            "EXPIRY" | "ACCOUNT" => format!("{kind}#…"),
+            "K" | "KEY" | "GRANT" | "TOLD" | "P" | "CHANGE" | "CHANGE-MAIL" | "CHANGE-WEBHOOKS"
+            | "EXPIRY" | "ACCOUNT" => format!("{kind}#…"),
             "BALANCE" => format!("{}…", part.trim_end_matches(|c: char| c.is_ascii_digit())),
             _ => part.to_owned(),
         }

@@ -137,6 +137,11 @@ fn group(body: Value) -> Deed {
     ask("PUT", "settings", "/v1/groups/vip", body)
 }
 
+fn group_grant() -> Deed {
+    let body = json!({"amount": "5.00", "category": "promotional"});
+    ask("POST", "grant", "/v1/groups/vip/grants", body).under("k")
+}
+
 fn webhook(body: Value) -> Deed {
     ask("PUT", "settings", "/v1/settings/webhooks/erp", body)
 }
@@ -273,39 +278,9 @@ fn moving() -> Vec<Operation> {
             .differing(&[Differs::DoneAlready]),
         operation("cancel", asked(), topup("cancel", "request-topup", Value::Null).by_shop())
             .differing(&[Differs::DoneAlready]),
-        operation(
-            "grant to a group",
-            vec![group(json!({}))],
-            ask(
-                "POST",
-                "grant",
-                "/v1/groups/vip/grants",
-                json!({"amount": "5.00", "category": "promotional"}),
-            )
-            .under("k"),
-        )
-        .differing(&[Differs::Steps]),
-        operation(
-            "grant to a group, asked for again",
-            vec![
-                group(json!({})),
-                ask(
-                    "POST",
-                    "grant",
-                    "/v1/groups/vip/grants",
-                    json!({"amount": "5.00", "category": "promotional"}),
-                )
-                .under("k"),
-            ],
-            ask(
-                "POST",
-                "grant",
-                "/v1/groups/vip/grants",
-                json!({"amount": "5.00", "category": "promotional"}),
-            )
-            .under("k"),
-        )
-        .differing(&[Differs::Steps]),
+        operation("grant to a group", vec![group(json!({}))], group_grant()).differing(&[Differs::Steps]),
+        operation("grant to a group, asked for again", vec![group(json!({})), group_grant()], group_grant())
+            .differing(&[Differs::Steps]),
         operation(
             "grant to a group, carried out",
             vec![
@@ -313,13 +288,7 @@ fn moving() -> Vec<Operation> {
                 customer("alice", json!({"group": "vip"})),
                 customer("bob", json!({"group": "vip"})),
                 customer("carol", json!({"group": "vip", "policy": {"balance_limit": {"USD": "1.00"}}})),
-                ask(
-                    "POST",
-                    "grant",
-                    "/v1/groups/vip/grants",
-                    json!({"amount": "5.00", "category": "promotional"}),
-                )
-                .under("k"),
+                group_grant(),
             ],
             Deed::Follow(Follower::Groups),
         ),
@@ -558,13 +527,7 @@ fn reading() -> Vec<Operation> {
             vec![
                 group(json!({})),
                 customer("carol", json!({"group": "vip", "policy": {"balance_limit": {"USD": "1.00"}}})),
-                ask(
-                    "POST",
-                    "grant",
-                    "/v1/groups/vip/grants",
-                    json!({"amount": "5.00", "category": "promotional"}),
-                )
-                .under("k"),
+                group_grant(),
                 Deed::Follow(Follower::Groups),
             ],
             get("grant", "/v1/group-grants/{job}"),
