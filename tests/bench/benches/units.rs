@@ -1,0 +1,2 @@
+//! units
+fn main() {}
