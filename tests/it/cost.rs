@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
 use serde_json::json;
 use store::ChangedItem;
 
 use crate::support::{
+    bill::{Bill, Month, Units},
+    curve::{LOTS, Measured, curve, read_and_written},
     wire::Trip,
     world::{World, order},
 };
@@ -161,35 +162,88 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     ];
     assert_eq!(costs, expected);
 
-    for Row { call, trips, measured } in README_ROWS {
+    let bill = Bill::read();
+    let memory = format!("MemorySize: {}", bill.memory());
+    assert!(TEMPLATE.contains(&memory), "the template does not say {memory}");
+    let mut calls = BTreeMap::new();
+    for Row { call, trips, by, measured } in README_ROWS {
         for what in *measured {
             let (read, written) = units[what];
-            let row = format!("| {call} | {trips} | {read} | {written} |");
-            assert!(
-                README.lines().any(|line| line == row),
-                "README.md lacks the row, measured of {what}:\n{row}"
-            );
+            let spent = Units { read, written, trips: *trips };
+            let dollars =
+                if *by == By::Schedule { bill.database(spent) } else { bill.call(spent) }.round_dp(2);
+            shown(&format!("| {call} | {trips} | {read} | {written} | {dollars:.2} |"), what);
+            calls.insert(*call, (spent, *by == By::CallThatEnters));
         }
     }
-    let rows = README.split("## What a call costs").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = rows.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).count();
-    assert_eq!(rows, README_ROWS.len() + 1, "README.md has a row that is not measured");
+
+    let (redemption, listing) = (calls["grant, redeem, hold, withdraw, debit"].0, calls[LISTING].0);
+    let sums = [
+        ("a million redemptions: API, function, database", bill.call(redemption)),
+        ("behind them: lists, and who is told", bill.behind(listing)),
+        ("their logs", bill.logs()),
+    ];
+    for (what, dollars) in sums.map(|(what, dollars)| (what, dollars.round_dp(2))) {
+        shown(&format!("| {what} | {dollars:.2} |"), what);
+    }
+    let rows = README_ROWS.len().strict_add(sums.len());
+    assert_eq!(rows_below("## What a call costs"), rows, "README.md has a row that is not measured");
+    let alarms = TEMPLATE.matches("AWS::CloudWatch::Alarm").count().try_into().unwrap();
+    let months = bill.months(&calls, listing, alarms);
+    for Month { shop, list, free } in &months {
+        let (list, free) = (list.round_dp(2), free.round_dp(2));
+        shown(&format!("| {shop} | {list:.2} | {free:.2} |"), shop);
+    }
+    assert_eq!(
+        rows_below("### What a month costs"),
+        months.len(),
+        "README.md has a row that is not computed"
+    );
 }
 
+/// What the README has to say.
+#[track_caller]
+fn shown(row: &str, of: &str) {
+    assert!(README.lines().any(|line| line == row), "README.md lacks the row, of {of}:\n{row}");
+}
+
+/// Rows of the tables below a heading, without their heads.
+fn rows_below(heading: &str) -> usize {
+    let below = README.split(heading).nth(1).unwrap().split("\n#").next().unwrap();
+    let rows = |start: &str| below.lines().filter(|line| line.starts_with(start)).count();
+    rows("| ").strict_sub(rows("| ---").strict_mul(2))
+}
+
+const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const README: &str = include_str!("../../README.md");
 
 /// One row of the README's table, and what it was measured of.
 struct Row {
     call: &'static str,
     /// One after the other: what goes at the same time is one.
-    trips: u8,
+    trips: u32,
+    by: By,
     measured: &'static [&'static str],
 }
+
+/// Who does it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A call that makes an entry, which the lists and those who are told follow.
+    CallThatEnters,
+    Call,
+    /// A function that nobody calls.
+    Schedule,
+}
+
+/// The row of what follows each entry.
+const LISTING: &str = "list a changed balance, behind the call";
 
 const README_ROWS: &[Row] = &[
     Row {
         call: "grant, redeem, hold, withdraw, debit",
         trips: 2,
+        by: By::CallThatEnters,
         measured: &[
             "grant",
             "grant with a note and a reference",
@@ -202,30 +256,67 @@ const README_ROWS: &[Row] = &[
     Row {
         call: "grant that is an account's first, or expires before all others",
         trips: 2,
+        by: By::CallThatEnters,
         measured: &["grant, the first", "grant that expires before all others"],
     },
     Row {
         call: "capture, void of a hold or a lot",
         trips: 2,
+        by: By::CallThatEnters,
         measured: &["capture", "void of a hold", "void of a lot"],
     },
-    Row { call: "refund", trips: 2, measured: &["refund", "refund, the first"] },
-    Row { call: "the same again", trips: 1, measured: &["replay"] },
-    Row { call: "quote", trips: 1, measured: &["quote"] },
-    Row { call: "balance", trips: 1, measured: &["balance"] },
-    Row { call: "history of one currency, a page", trips: 1, measured: &["history of one currency"] },
-    Row { call: "history, a page", trips: 1, measured: &["history"] },
-    Row { call: "request a top-up", trips: 2, measured: &["request top-up"] },
-    Row { call: "approve", trips: 2, measured: &["approve"] },
-    Row { call: "expire, an account", trips: 2, measured: &["expire"] },
-    Row { call: "list a changed balance, behind the call", trips: 3, measured: &["listing a balance"] },
-    Row { call: "list of customers, of one", trips: 3, measured: &["list of one customer"] },
+    Row { call: "refund", trips: 2, by: By::CallThatEnters, measured: &["refund", "refund, the first"] },
+    Row { call: "the same again", trips: 1, by: By::Call, measured: &["replay"] },
+    Row { call: "quote", trips: 1, by: By::Call, measured: &["quote"] },
+    Row { call: "balance", trips: 1, by: By::Call, measured: &["balance"] },
+    Row {
+        call: "history of one currency, a page",
+        trips: 1,
+        by: By::Call,
+        measured: &["history of one currency"],
+    },
+    Row { call: "history, a page", trips: 1, by: By::Call, measured: &["history"] },
+    Row { call: "request a top-up", trips: 2, by: By::Call, measured: &["request top-up"] },
+    Row { call: "approve", trips: 2, by: By::CallThatEnters, measured: &["approve"] },
+    Row { call: "expire, an account", trips: 2, by: By::Schedule, measured: &["expire"] },
+    Row { call: LISTING, trips: 3, by: By::Schedule, measured: &["listing a balance"] },
+    Row { call: "list of customers, of one", trips: 3, by: By::Call, measured: &["list of one customer"] },
 ];
 
-/// Units of what was read, and of what was written.
-fn read_and_written(trips: &[Trip]) -> (Decimal, Decimal) {
-    let (written, read): (Vec<_>, Vec<_>) =
-        trips.iter().partition(|trip| ["TransactWriteItems", "PutItem"].contains(&trip.operation.as_str()));
-    let sum = |trips: Vec<&Trip>| trips.into_iter().map(|trip| trip.units).sum::<Decimal>().normalize();
-    (sum(read), sum(written))
+/// The page of figures, of which this test holds the part that is counted.
+const PAGE: &str = include_str!("../../docs/performance.md");
+
+#[tokio::test]
+async fn over_so_many_open_lots_a_call_takes_the_units_that_the_page_names() {
+    let world = World::start().await;
+    let mut rows: BTreeMap<(usize, &str, bool), BTreeMap<usize, String>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for lots in LOTS {
+        for Measured { operation, touched, read, written, .. } in curve(&world, lots).await {
+            let moves_all = touched > 1 && touched == lots;
+            if !order.contains(&operation) {
+                order.push(operation);
+            }
+            let at = order.iter().position(|known| *known == operation).unwrap();
+            rows.entry((at, operation, moves_all)).or_default().insert(lots, format!("{read} + {written}"));
+        }
+    }
+    let mut table = format!(
+        "| call, read + write units | {} open lots |\n",
+        LOTS.map(|lots| lots.to_string()).join(" | ")
+    );
+    table.push_str(&format!("|{}\n", " --- |".repeat(LOTS.len().strict_add(1))));
+    for ((_, operation, moves_all), by_lots) in &rows {
+        let name = if *moves_all { format!("{operation}, of all lots") } else { (*operation).to_owned() };
+        let cells = LOTS.map(|lots| by_lots.get(&lots).map_or("–", String::as_str));
+        table.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
+    }
+    let (before, rest) = PAGE.split_once("<!-- units -->\n").unwrap();
+    let (told, after) = rest.split_once("<!-- end -->").unwrap();
+    if std::env::var_os("SCRIP_WRITE").is_some() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+        std::fs::write(page, format!("{before}<!-- units -->\n{table}<!-- end -->{after}")).unwrap();
+        return;
+    }
+    assert_eq!(told, table, "docs/performance.md is not what was counted; SCRIP_WRITE=1 writes it");
 }

@@ -10,6 +10,8 @@
 )]
 
 mod support {
+    pub mod bill;
+    pub mod curve;
     pub mod dice;
     pub mod lambda;
     pub mod process;

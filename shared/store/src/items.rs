@@ -40,13 +40,15 @@ use ledger::{
     IdempotencyKey, Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution,
     Role, Texts, Topup, TopupId, TopupStatus, Written,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{CommandKey, Error, GroupGrantId, Notices};
 
-/// The version of every item's format that is written.
+/// The version of every item's format that is written, but for accounts'.
 const FORMAT: u8 = 1;
+/// The version of an account's. In version 1 a lot was packed by itself, in some 17 bytes instead of 13.
+const ACCOUNT_FORMAT: u8 = 2;
 
 /// Parts of the expiry index: an index partition takes 1,000 writes a second, and a hot one throttles the table.
 pub const SHARDS: u8 = 16;
@@ -276,8 +278,65 @@ pub(crate) struct Stored {
     pub(crate) revision: u64,
 }
 
-/// One lot as it is packed: entry, part, category and source in one, granted at, expires at, remaining.
-type PackedLot = (u64, u8, (u8, u8), i64, Option<i64>, i64);
+/// One lot as it is packed: entry, part, category and source, granted at, expires at, remaining. Entry and moments are how
+/// much later than those of the lot before it: small numbers take few bytes, and an account is paid for by its bytes.
+pub(crate) type PackedLot = (i64, u8, (u8, u8), i64, PackedExpiry, i64);
+
+/// The same by itself, in accounts of version 1.
+pub(crate) type WholeLot = (u64, u8, (u8, u8), i64, Option<i64>, i64);
+
+/// How much later a lot expires than the one before it that expires at all.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum PackedExpiry {
+    Never,
+    /// In quarters of an hour: every time zone's midnight is one.
+    Quarters(i64),
+    Milliseconds(i64),
+}
+
+/// A quarter of an hour, in milliseconds.
+const QUARTER: i64 = 900_000;
+
+/// What the lots so far came to, beside which the next one is packed.
+#[derive(Default)]
+pub(crate) struct Packing {
+    entry: u64,
+    granted_at: i64,
+    expires_at: i64,
+}
+
+impl Packing {
+    pub(crate) fn pack(
+        &mut self,
+        (entry, part, kind, granted_at, expires_at, remaining): WholeLot,
+    ) -> PackedLot {
+        let later = entry.wrapping_sub(self.entry).cast_signed();
+        let granted_later = granted_at.wrapping_sub(self.granted_at);
+        let expiry = match expires_at.map(|at| at.wrapping_sub(self.expires_at)) {
+            None => PackedExpiry::Never,
+            Some(later) if later % QUARTER == 0 => PackedExpiry::Quarters(later / QUARTER),
+            Some(later) => PackedExpiry::Milliseconds(later),
+        };
+        *self = Self { entry, granted_at, expires_at: expires_at.unwrap_or(self.expires_at) };
+        (later, part, kind, granted_later, expiry, remaining)
+    }
+
+    pub(crate) fn unpack(
+        &mut self,
+        (later, part, kind, granted_later, expiry, remaining): PackedLot,
+    ) -> WholeLot {
+        self.entry = self.entry.wrapping_add_signed(later);
+        self.granted_at = self.granted_at.wrapping_add(granted_later);
+        let expires_later = match expiry {
+            PackedExpiry::Never => None,
+            PackedExpiry::Quarters(later) => Some(later.wrapping_mul(QUARTER)),
+            PackedExpiry::Milliseconds(later) => Some(later),
+        };
+        let expires_at = expires_later.map(|later| self.expires_at.wrapping_add(later));
+        self.expires_at = expires_at.unwrap_or(self.expires_at);
+        (self.entry, part, kind, self.granted_at, expires_at, remaining)
+    }
+}
 
 /// One hold as it is packed: entry, deadline, parts by lot, overdraft, and the order's id, base, total and bound.
 type PackedHold = (u64, i64, Vec<(u64, u8, i64)>, i64, (String, i64, i64, String));
@@ -289,19 +348,20 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
     let key = Key::account(&account.customer, account.currency);
     let corrupt = |reason: &str| corrupt(&key, reason);
     let minor = |money: Money| money.minor().map_err(|_| corrupt("an amount is out of range"));
+    let mut packing = Packing::default();
     let packed: Vec<PackedLot> = account
         .lots
         .iter()
         .map(|lot| {
             let origin = &lot.origin;
-            Ok((
+            Ok(packing.pack((
                 lot.number.entry,
                 lot.number.part,
                 (category_code(origin.category), role_code(origin.source)),
                 origin.granted_at.as_millisecond(),
                 origin.expires_at.map(Timestamp::as_millisecond),
                 minor(lot.remaining)?,
-            ))
+            )))
         })
         .collect::<Result<_, Error>>()?;
     let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&error.to_string()))?;
@@ -329,7 +389,7 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
 
     let mut item = key.to_item();
     item.extend([
-        number("v", FORMAT),
+        number("v", ACCOUNT_FORMAT),
         number("rev", revision),
         number("num", account.number),
         bytes("h", account.hash.0.to_vec()),
@@ -366,12 +426,18 @@ pub(crate) fn encode_account(account: &Account, revision: u64) -> Result<Item, E
 
 pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
     let fields = Fields(item);
-    fields.expect_format()?;
     let (customer, currency) = account_of(&Key::of(item)?)?;
     let money = |minor: i64| Money::from_minor(minor, currency);
-    let packed: Vec<PackedLot> =
-        postcard::from_bytes(fields.bytes("lots")?).map_err(|error| fields.corrupt(&error.to_string()))?;
-    let lot = |(entry, part, (category, source), granted_at, expires_at, remaining): PackedLot| {
+    let lots: Vec<WholeLot> = match fields.number("v")? {
+        FORMAT => fields.unpack("lots")?,
+        ACCOUNT_FORMAT => {
+            let mut packing = Packing::default();
+            let packed: Vec<PackedLot> = fields.unpack("lots")?;
+            packed.into_iter().map(|lot| packing.unpack(lot)).collect()
+        }
+        newer => return Err(fields.unknown_format(newer, ACCOUNT_FORMAT)),
+    };
+    let lot = |(entry, part, (category, source), granted_at, expires_at, remaining): WholeLot| {
         Ok(Lot {
             number: LotNumber { entry, part },
             origin: Origin {
@@ -385,8 +451,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         })
     };
     let packed_holds: Vec<PackedHold> = match item.contains_key("holds") {
-        true => postcard::from_bytes(fields.bytes("holds")?)
-            .map_err(|error| fields.corrupt(&error.to_string()))?,
+        true => fields.unpack("holds")?,
         false => Vec::new(),
     };
     let hold = |(number, deadline, parts, overdraft, (id, base, total, bound_by)): PackedHold| {
@@ -406,8 +471,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         })
     };
     let packed_lapses: Vec<PackedLapse> = match item.contains_key("lapses") {
-        true => postcard::from_bytes(fields.bytes("lapses")?)
-            .map_err(|error| fields.corrupt(&error.to_string()))?,
+        true => fields.unpack("lapses")?,
         false => Vec::new(),
     };
     let lapse = |(at, amount): PackedLapse| Ok((fields.moment(at)?, money(amount)));
@@ -427,7 +491,7 @@ pub(crate) fn decode_account(item: &Item) -> Result<Stored, Error> {
         number: fields.number("num")?,
         hash: fields.hash("h")?,
         at: fields.moment(fields.number("at")?)?,
-        lots: packed.into_iter().map(lot).collect::<Result<_, Error>>()?,
+        lots: lots.into_iter().map(lot).collect::<Result<_, Error>>()?,
         holds: packed_holds.into_iter().map(hold).collect::<Result<_, Error>>()?,
         debt: if item.contains_key("debt") { money(fields.number("debt")?) } else { Money::zero(currency) },
         pending: money(fields.number("pend")?),
@@ -839,8 +903,12 @@ impl<'a> Fields<'a> {
     pub(crate) fn expect_format(&self) -> Result<(), Error> {
         match self.number::<u8>("v")? {
             FORMAT => Ok(()),
-            newer => Err(self.corrupt(&format!("format {newer} is not known, only {FORMAT}"))),
+            newer => Err(self.unknown_format(newer, FORMAT)),
         }
+    }
+
+    fn unknown_format(&self, newer: u8, known: u8) -> Error {
+        self.corrupt(&format!("format {newer} is not known, only up to {known}"))
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<&'a str, Error> {
@@ -873,6 +941,11 @@ impl<'a> Fields<'a> {
             Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
             _ => Err(self.corrupt(&format!("{name} is no bytes"))),
         }
+    }
+
+    /// What was packed into bytes.
+    fn unpack<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
+        postcard::from_bytes(self.bytes(name)?).map_err(|error| self.corrupt(&error.to_string()))
     }
 
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint, Error> {

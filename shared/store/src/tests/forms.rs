@@ -14,9 +14,9 @@ use crate::{
         encode_settings,
     },
     items::{
-        BALANCE_SHARDS, Fields, Key, Recorded, SHARDS, Stored, account_of, account_partition,
-        balance_partition, balance_place, encode_listed_balance, encode_listed_group, encode_listed_name,
-        entry_number, expiry_partition, moment, partition,
+        BALANCE_SHARDS, Fields, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
+        account_partition, balance_partition, balance_place, encode_listed_balance, encode_listed_group,
+        encode_listed_name, entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
@@ -182,6 +182,36 @@ fn an_account_is_read_as_it_was_written() {
         assert!(!item.contains_key(absent), "{absent}");
     }
     assert_eq!(decode_account(&item).unwrap().account, plain);
+}
+
+proptest! {
+    #[test]
+    fn lots_of_any_numbers_are_unpacked_as_they_were_packed(lots: Vec<WholeLot>) {
+        let (mut packing, mut unpacking) = (Packing::default(), Packing::default());
+        for lot in lots {
+            prop_assert_eq!(unpacking.unpack(packing.pack(lot)), lot);
+        }
+    }
+}
+
+#[test]
+fn a_lot_takes_few_bytes_beside_another() {
+    let kind = (b'p', b's');
+    let granted = 1_795_341_600_000;
+    let midnight = 1_798_675_200_000;
+    let packed = |lots: &[WholeLot]| {
+        let mut packing = Packing::default();
+        let packed: Vec<_> = lots.iter().map(|lot| packing.pack(*lot)).collect();
+        postcard::to_allocvec(&packed).unwrap().len()
+    };
+    let first = (1, 0, kind, granted, Some(midnight), 2_500);
+    let alone = packed(&[first]);
+    // A day and some milliseconds later, over two days after the first, of up to 10,485.75; and one that is never over.
+    let next = (2, 0, kind, granted + 86_400_123, Some(midnight + 2 * 86_400_000), 1_048_575);
+    assert_eq!(packed(&[first, next]) - alone, 14);
+    assert_eq!(packed(&[first, (2, 0, kind, granted + 86_400_123, None, 1_048_575)]) - alone, 12);
+    // At a moment that is no quarter of an hour.
+    assert_eq!(packed(&[first, (2, 0, kind, granted, Some(midnight + 1), 1)]) - alone, 8);
 }
 
 #[test]
