@@ -11,6 +11,13 @@
     reason = "there is nobody to answer to: what is not set up right shall stop; and nothing here is money"
 )]
 
+mod chart;
+pub mod control;
+pub mod subjects;
+pub mod support;
+
+pub use chart::{Line, line_chart};
+
 use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
 /// The page of figures, in which each bench has a part of its own.
