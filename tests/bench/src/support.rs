@@ -1,5 +1,5 @@
 //! What the tests use as well, as they have it.
-#![expect(missing_docs, unreachable_pub, reason = "they say in their own place what it is")]
+#![expect(missing_docs, reason = "they say in their own place what it is")]
 
 #[path = "../../it/support/curve.rs"]
 pub mod curve;

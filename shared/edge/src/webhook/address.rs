@@ -371,6 +371,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_be_as_long_as_it_says() {
+        let host = "https://example.com/";
+        let longest = format!("{host}{}", "a".repeat(MAX_BYTES - host.len()));
+        assert_eq!(public(&longest).unwrap().as_str(), longest);
+        assert!(public(&format!("{longest}a")).is_err());
+    }
+
+    #[test]
     fn other_addresses_are_refused() {
         let long = format!("https://example.com/{}", "a".repeat(MAX_BYTES));
         let long_once_encoded = format!("https://example.com/{}", "ä".repeat(MAX_BYTES / 4));

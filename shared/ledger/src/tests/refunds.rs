@@ -461,3 +461,11 @@ fn what_was_spent_before_an_expiry_reached_back_comes_back_with_the_date_that_it
     assert!(date.is_some());
     assert_eq!(back.lots.iter().map(|lot| lot.origin.expires_at).collect::<Vec<_>>(), [date]);
 }
+
+#[test]
+fn what_was_spent_before_an_expiry_was_set_comes_back_without_a_date() {
+    let before = account(&[(1, "10", None)]);
+    let (spent_up, spent) = redeemed(&before, &Policy::default(), "10", day(2));
+    let (back, _) = refunded(&spent_up, &policy(r#"{"expiry_days": 20}"#), &spent, "10", day(3));
+    assert_eq!(back.lots, before.lots);
+}

@@ -480,6 +480,14 @@ fn a_forged_refund_drifts() {
     story.check_forged(|entry| entry.redemption = Some(1), &Drift::RedemptionUnknown { redemption: 1 });
     story.check_forged(|entry| entry.allocations[0].lot = 9.into(), &exceeds);
     story.check_forged(|entry| entry.allocations[0].amount = usd("5.01"), &amount("11", "15.01"));
+    // More than was taken of that lot, though not of all.
+    story.check_forged(
+        |entry| {
+            entry.allocations[0].amount = usd("6");
+            entry.allocations[1].amount = usd("5");
+        },
+        &exceeds,
+    );
     story.check_forged(|entry| entry.allocations[1].lot = 2.into(), &Drift::LotNotNew { lot: 2.into() });
     story.check_forged(
         |entry| entry.allocations[1].origin.as_mut().unwrap().granted_at = day(1),

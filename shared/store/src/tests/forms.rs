@@ -16,7 +16,7 @@ use crate::{
     items::{
         BALANCE_SHARDS, Fields, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
         account_partition, balance_partition, balance_place, encode_listed_balance, encode_listed_group,
-        encode_listed_name, entry_number, expiry_partition, moment, partition,
+        encode_listed_name, encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
@@ -252,6 +252,15 @@ fn a_top_up_waits_in_the_list_as_long_as_it_is_filed() {
 fn what_stands_under_a_key_is_an_entry_or_a_top_up() {
     assert!(matches!(decode_recorded(&stored("grant")), Ok(Recorded::Entry(..))));
     assert!(matches!(decode_recorded(&stored("topup")), Ok(Recorded::Topup(..))));
+}
+
+#[test]
+fn an_account_that_is_not_there_is_in_no_list_and_older_than_any() {
+    let item = encode_unlisted_balance(&parsed("alice"), Currency::USD);
+    let key = Key { pk: "LIST#alice".to_owned(), sk: "USD".to_owned() };
+    assert_eq!(Key::of(&item).unwrap(), key);
+    assert_eq!(Fields(&item).number::<u64>("rev").unwrap(), 0);
+    assert!(!item.contains_key("lq") && !item.contains_key("lk"));
 }
 
 #[test]
