@@ -444,6 +444,10 @@ fn a_forged_hold_or_resolution_drifts() {
     let hold = story.hold(2, "15");
     story.check_forged(|entry| entry.held = Some(usd("14")), &amount("14", "15"));
     story.check_forged(|entry| entry.held = None, &Drift::Form { field: "hold" });
+    let allocations = Drift::Form { field: "allocations" };
+    let origin = story.account.lots[0].origin.clone();
+    story.check_forged(|entry| entry.allocations[0].origin = Some(origin.clone()), &allocations);
+    story.check_forged(|entry| entry.allocations[0].amount = usd("0"), &allocations);
     story.check_forged(|entry| entry.deadline = None, &Drift::Form { field: "hold" });
     story.check_forged(|entry| entry.amount = usd("-15"), &Drift::Form { field: "amount" });
     story.check_forged(
