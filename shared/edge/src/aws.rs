@@ -27,9 +27,11 @@ pub fn aws(
     let credentials = Credentials::new(access, secret, token, None, "environment");
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(operation).build();
+    let region = variable("AWS_REGION")?;
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(variable("AWS_REGION")?))
+        .http_client(store::carrier(&region))
+        .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts)
         .retry_config(retries);

@@ -1,6 +1,6 @@
 //! Tokens of the configured OpenID Connect issuer, checked against its published keys.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use aws_smithy_http_client::{
     Connector,
@@ -37,7 +37,8 @@ const MAX_DOCUMENT: usize = 256 * 1024;
 pub struct Oidc {
     issuer: String,
     audience: String,
-    http: Connector,
+    /// Made with the first token: it reads the system's authorities, which takes longer than all else that a start does.
+    http: LazyLock<Connector>,
     keys: Mutex<Option<Keys>>,
 }
 
@@ -99,6 +100,10 @@ impl Scope {
     }
 }
 
+fn connector() -> Connector {
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+}
+
 impl Oidc {
     /// Believes tokens of this issuer for this audience. Nothing is asked of the issuer before the first token.
     ///
@@ -111,8 +116,12 @@ impl Oidc {
                 "the issuer needs an audience: a token for somebody else must not open this door".to_owned()
             );
         }
-        let http = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
-        Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), http, keys: Mutex::new(None) })
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            http: LazyLock::new(connector),
+            keys: Mutex::new(None),
+        })
     }
 
     /// Who holds this token: a customer by its subject, or staff by its scope.

@@ -11,7 +11,7 @@ use std::{
     error::Error,
     io, iter,
     net::ToSocketAddrs,
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -52,7 +52,8 @@ const USER_AGENT: &str = concat!("Scrip/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct Webhooks {
     reach: Reach,
-    http: Connector,
+    /// Made with the first delivery: it reads the system's authorities, and most events are for no webhook.
+    http: LazyLock<Connector, Box<dyn FnOnce() -> Connector + Send>>,
     timeout: Duration,
     /// Endpoints that did not answer in time: until when each is left alone, and for how long that is.
     resting: Mutex<BTreeMap<String, (Timestamp, SignedDuration)>>,
@@ -89,13 +90,16 @@ impl Webhooks {
     }
 
     fn with(reach: Reach, names: impl ResolveDns + 'static, connect: Duration, timeout: Duration) -> Self {
-        let http = Connector::builder()
-            .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect).build())
-            // A connection of its own for every delivery: each is to an address that was just checked, none was
-            // asleep with a frozen function, and what an endpoint goes on answering ends with its connection.
-            .pool_max_idle_per_host(0)
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build_with_resolver(Guarded { names: SharedDnsResolver::new(names), reach });
+        let made = move || {
+            Connector::builder()
+                .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect).build())
+                // A connection of its own for every delivery: each is to an address that was just checked, none was
+                // asleep with a frozen function, and what an endpoint goes on answering ends with its connection.
+                .pool_max_idle_per_host(0)
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .build_with_resolver(Guarded { names: SharedDnsResolver::new(names), reach })
+        };
+        let http = LazyLock::new(Box::new(made) as Box<dyn FnOnce() -> Connector + Send>);
         Self { reach, http, timeout, resting: Mutex::default() }
     }
 

@@ -14,6 +14,8 @@ use aws_sdk_dynamodb::{
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ledger::Currency;
 
+use crate::carrier;
+
 /// One try of one request; the SDK has no such limit by itself.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// All tries of one request, below the functions' own limit.
@@ -111,16 +113,15 @@ impl Store {
             .with_max_attempts(MAX_ATTEMPTS)
             .with_initial_backoff(FIRST_BACKOFF)
             .with_max_backoff(MAX_BACKOFF);
+        let carrier = connection.carrier.unwrap_or_else(|| carrier(&connection.region));
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(carrier)
             .region(Region::new(connection.region))
             .credentials_provider(Credentials::new(access, secret, token, None, "environment"))
             .timeout_config(timeouts)
             .retry_config(retries);
         config.set_endpoint_url(connection.endpoint);
-        if let Some(carrier) = connection.carrier {
-            config = config.http_client(carrier);
-        }
         Self {
             client: Client::from_conf(config.build()),
             table: connection.table,

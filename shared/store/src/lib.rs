@@ -7,6 +7,7 @@
 //! nothing but lists is written outside a transaction; no table is scanned but by the auditor, which is no function.
 
 mod audit;
+mod carrier;
 mod client;
 mod commit;
 mod documents;
@@ -28,6 +29,7 @@ mod tests;
 mod transaction;
 
 pub use audit::{CustomerAudit, Misplaced, Verified, VerifiedAccount};
+pub use carrier::carrier;
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, CommandKey, Committed, Requested};
 pub use documents::{
