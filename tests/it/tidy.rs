@@ -341,6 +341,16 @@ fn every_version_stands_once() {
     assert!(unused.is_empty(), "Cargo.toml names {unused:?}, which nobody uses");
 }
 
+#[test]
+fn what_ships_is_built_as_the_manifest_says() {
+    let release = manifest("Cargo.toml")["profile"]["release"].clone();
+    // Of these, cargo-lambda chooses whatever the manifest does not: `abort`, so that no panic would ever be reported.
+    for chosen in ["codegen-units", "lto", "panic", "strip"] {
+        assert!(release.get(chosen).is_some(), "profile.release leaves {chosen} to cargo-lambda");
+    }
+    assert_eq!(release["panic"].as_str(), Some("unwind"));
+}
+
 /// A function of the template: its logical name, its properties, and the statements of its rights.
 fn functions() -> Vec<(String, Value, Vec<Value>)> {
     let template = Template::read().unwrap();
