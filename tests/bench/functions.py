@@ -32,10 +32,11 @@ NOWHERE = "http://127.0.0.1:9"
 HELLO = "hello"
 # Levels of optimisation that may be chosen, each with the packages that are built for speed whatever the rest is.
 HASHES = ("block-buffer", "digest", "hmac", "sha2")
-CLIENT = ("aws-runtime", "aws-sigv4", "aws-smithy-http", "aws-smithy-json", "aws-smithy-runtime", "aws-smithy-runtime-api",
-          "aws-smithy-schema", "aws-smithy-types", "bytes", "hashbrown", "http", "serde_json", "tokio", "tracing-core")
+CALLS = ("aws-runtime", "aws-sigv4", "aws-smithy-http", "aws-smithy-json", "aws-smithy-runtime", "aws-smithy-runtime-api",
+         "aws-smithy-schema", "aws-smithy-types", "bytes", "fnv", "hashbrown", "hex", "http", "httparse", "hyper", "serde_core",
+         "serde_json", "store", "tokio", "tracing", "tracing-core")
 LEVELS = {"z": ('"z"', ()), "s": ('"s"', ()), "2": ("2", ()), "3": ("3", ()),
-          "z-hashes": ('"z"', HASHES), "z-client": ('"z"', HASHES + CLIENT)}
+          "z-hashes": ('"z"', HASHES), "z-calls": ('"z"', HASHES + CALLS)}
 # What the template's parameters and resources are here.
 VALUES = {"!Ref Ledger": "ledger", "!Ref EventBus": "scrip", "!Ref Mails": f"{NOWHERE}/mails", "!Ref Webhooks": f"{NOWHERE}/webhooks",
           "!Ref AdminKeySha256": hashlib.sha256(b"sk_of_nobody").hexdigest(), "!Ref OidcIssuer": "https://issuer.example",
@@ -219,9 +220,9 @@ class Process:
             time.sleep(0.02)
 
     def memory(self):
-        """What it has in memory, and the most that it had, in bytes."""
+        """What it has in memory, the most that it had, and what of it is its own and no part of a file, in bytes."""
         status = pathlib.Path(f"/proc/{self.child}/status").read_text()
-        return tuple(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024 for name in ("VmRSS", "VmHWM"))
+        return tuple(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024 for name in ("VmRSS", "VmHWM", "RssAnon"))
 
 
 def instructions(function, program, events=(), **more):
