@@ -153,7 +153,8 @@ class Runtime:
     def invoke(self, event):
         """Hands it an event; the seconds until it answered, and the answer. It asks for the next one then."""
         deadline = int((time.time() + PATIENCE) * 1000)
-        head = ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nlambda-runtime-aws-request-id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"
+        head = ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                "lambda-runtime-aws-request-id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"
                 f"lambda-runtime-deadline-ms: {deadline}\r\n"
                 "lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:scrip\r\n"
                 f"content-length: {len(event)}\r\n\r\n")
