@@ -87,7 +87,9 @@ fn nowhere(files: &[(String, String)], words: &[&str]) {
 
 /// Every manifest of the workspace's members, by its folder.
 fn members() -> Vec<(String, toml::Table)> {
-    let mut folders = ["infra/local", "infra/scrip", "tests", "tests/bench"].map(str::to_owned).to_vec();
+    let mut folders = ["infra/local", "infra/scrip", "tests", "tests/bench", "tests/bench/hello"]
+        .map(str::to_owned)
+        .to_vec();
     for parent in ["functions", "shared"] {
         folders.extend(names(parent).iter().map(|name| format!("{parent}/{name}")));
     }
