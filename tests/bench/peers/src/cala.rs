@@ -241,7 +241,6 @@ impl Peer for Cala {
         found.pop();
 
         self.jobs.shutdown().await?;
-        self.ledger.pool().close().await;
         let mut admin = PgConnection::connect_with(&self.server).await?;
         admin.execute(format!("DROP DATABASE {} WITH (FORCE)", self.database).as_str()).await?;
         Ok((0..).zip(found).collect())
