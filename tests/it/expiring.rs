@@ -1,12 +1,16 @@
 //! What the schedule does: books what has expired, once, however often and whenever it runs.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use edge::Event;
 use expire_on_schedule::{Swept, expire_on_schedule};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use store::SHARDS;
 
 use crate::support::{
     wire::Fault,
@@ -159,6 +163,28 @@ async fn sixty_customers_over_all_parts_of_the_index_are_booked_in_one_run() {
         assert_eq!(found, expected, "{customer}");
     }
     assert_eq!(world.expire().await, NOTHING);
+}
+
+#[tokio::test]
+async fn all_parts_of_the_index_are_booked_by_turns() {
+    let world = World::start().await;
+    for at in 0..160_u8 {
+        world.granted(&format!("customer-{at}"), "10", json!({"expires_on": "2026-12-01"})).await;
+    }
+    world.set_now("2026-12-05T00:00:00Z");
+    let mut shards = HashMap::new();
+    for shard in 0..SHARDS {
+        let page = world.store.due(shard, world.now(), None, 160).await.unwrap();
+        shards.extend(page.data.into_iter().map(|due| (format!("C#{}", due.customer), shard)));
+    }
+    world.wire.trips();
+    assert_eq!(world.expire().await, booked(160));
+    let trips = world.wire.trips();
+    let booked: Vec<u8> = trips.iter().filter_map(|trip| Some(shards[trip.partition.as_ref()?])).collect();
+    assert_eq!(booked.len(), 160);
+    // Halfway each of them has been begun, and none of them takes all the writes meanwhile.
+    let all: BTreeSet<&u8> = shards.values().collect();
+    assert_eq!(booked[..80].iter().collect::<BTreeSet<_>>(), all);
 }
 
 #[tokio::test]

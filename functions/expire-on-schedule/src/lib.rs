@@ -7,7 +7,7 @@
 mod remind;
 
 use edge::Event;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use ledger::TopupStatus;
 use serde::Serialize;
@@ -114,40 +114,36 @@ fn failed(error: Error, what: &'static str, failures: &mut Vec<Error>) {
     failures.push(error);
 }
 
+/// Books what is due, from all parts of the index by turns: all in one, the writes of a run would throttle the table.
 async fn sweep(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
-    for shard in 0..SHARDS {
-        let mut after = None;
-        loop {
-            let page = match store.due(shard, at, after, BATCH).await {
-                Ok(page) => page,
-                Err(error) => {
-                    tracing::error!(%error, shard, "the expiry index could not be read");
-                    failures.push(error);
-                    break;
-                }
-            };
-            let mut booked = stream::iter(page.data)
-                .map(|Due { customer, currency }| async move {
-                    let entry = store.expire(&customer, currency, at).await;
-                    (customer, currency, entry)
-                })
-                .buffer_unordered(CONCURRENCY);
-            while let Some((customer, currency, entry)) = booked.next().await {
-                match entry {
-                    Ok(Some(_)) => swept.booked = swept.booked.saturating_add(1),
-                    Ok(None) => swept.refiled = swept.refiled.saturating_add(1),
-                    Err(error) => {
-                        tracing::error!(%error, %customer, %currency, "an expiry could not be booked");
-                        failures.push(error);
-                    }
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
+    let mut booked = stream::select_all((0..SHARDS).map(|shard| Box::pin(due(store, shard, at))))
+        .map(|due| async move {
+            let Due { customer, currency } = due?;
+            let entry = store.expire(&customer, currency, at).await;
+            entry.inspect_err(
+                |error| tracing::error!(%error, %customer, %currency, "an expiry could not be booked"),
+            )
+        })
+        .buffer_unordered(CONCURRENCY);
+    while let Some(entry) = booked.next().await {
+        match entry {
+            Ok(Some(_)) => swept.booked = swept.booked.saturating_add(1),
+            Ok(None) => swept.refiled = swept.refiled.saturating_add(1),
+            Err(error) => failures.push(error),
         }
     }
+}
+
+/// What is due in one part of the index, read as it is asked for.
+fn due(store: &Store, shard: u8, at: Timestamp) -> impl Stream<Item = Result<Due, Error>> {
+    stream::try_unfold(Some(None), move |after| async move {
+        let Some(after) = after else { return Ok(None) };
+        let page = store.due(shard, at, after, BATCH).await;
+        let page =
+            page.inspect_err(|error| tracing::error!(%error, shard, "the expiry index could not be read"))?;
+        Ok(Some((stream::iter(page.data).map(Ok), page.next.map(Some))))
+    })
+    .try_flatten()
 }
 
 async fn sweep_topups(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {

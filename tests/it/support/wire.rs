@@ -39,6 +39,8 @@ pub struct Trip {
     pub units: Decimal,
     /// The transaction's token, if it is one.
     pub token: Option<String>,
+    /// The partition of the first item that it puts, if it does.
+    pub partition: Option<String>,
 }
 
 /// What happens to a request instead of being answered.
@@ -222,6 +224,7 @@ async fn carry(
     let mut body: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
     body["ReturnConsumedCapacity"] = json!("TOTAL");
     let token = body["ClientRequestToken"].as_str().map(str::to_owned);
+    let partition = body["TransactItems"][0]["Put"]["Item"]["pk"]["S"].as_str().map(str::to_owned);
 
     let fault = {
         let faults = &mut line.script.lock().unwrap().faults;
@@ -229,7 +232,7 @@ async fn carry(
         if due { faults.pop_front().map(|(_, fault)| fault) } else { None }
     };
     if let Some(Fault::Refuse(status, error)) = &fault {
-        line.note(Trip { operation, units: Decimal::ZERO, token });
+        line.note(Trip { operation, units: Decimal::ZERO, token, partition });
         let body = Body::from(error.to_string());
         return Response::builder()
             .status(*status)
@@ -238,7 +241,7 @@ async fn carry(
             .unwrap();
     }
     if let Some(Fault::LoseRequest | Fault::Hang | Fault::ResetRequest) = &fault {
-        line.note(Trip { operation, units: Decimal::ZERO, token });
+        line.note(Trip { operation, units: Decimal::ZERO, token, partition });
         if let Some(Fault::Hang) = fault {
             std::future::pending::<()>().await;
         }
@@ -264,7 +267,7 @@ async fn carry(
     let (mut parts, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let mut answered: Value = serde_json::from_slice(&body).unwrap();
-    line.note(Trip { operation, units: units(&answered["ConsumedCapacity"]), token });
+    line.note(Trip { operation, units: units(&answered["ConsumedCapacity"]), token, partition });
     if let Some(Fault::LoseAnswer | Fault::HangAnswer | Fault::ResetAnswer) = fault {
         if let Some(Fault::HangAnswer) = fault {
             std::future::pending::<()>().await;
