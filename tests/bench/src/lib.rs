@@ -13,6 +13,7 @@
 
 mod chart;
 pub mod control;
+pub mod counting;
 pub mod subjects;
 pub mod support;
 
