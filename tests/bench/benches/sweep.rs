@@ -131,14 +131,17 @@ async fn work(arguments: &Arguments, endpoint: &str) {
         let is_done = match arguments.only.unwrap() {
             Work::Sweep => {
                 let event = Event { at: moment(&arguments.about), time_left };
-                !expire_on_schedule(store.clone(), event).await.unwrap().interrupted
+                let swept = expire_on_schedule(store.clone(), event).await;
+                // Lambda would try a run again that failed, as on a machine that is too busy to answer.
+                swept.inspect_err(|error| eprintln!("{error}")).is_ok_and(|swept| !swept.interrupted)
             }
             Work::GroupGrant => {
                 let id: GroupGrantId = arguments.about.parse().unwrap();
                 let record = StreamRecord::about(ChangedItem::GroupGrant(id.clone()), "1");
                 let batch = Batch { records: vec![record], at: moment(GRANTED), time_left };
                 grant_group(store.clone(), batch).await;
-                store.group_grant(&id).await.unwrap().unwrap().finished_at.is_some()
+                let job = store.group_grant(&id).await.inspect_err(|error| eprintln!("{error}"));
+                job.is_ok_and(|job| job.unwrap().finished_at.is_some())
             }
         };
         if is_done {
