@@ -90,7 +90,7 @@ impl Webhooks {
     }
 
     fn with(reach: Reach, names: impl ResolveDns + 'static, connect: Duration, timeout: Duration) -> Self {
-        let made = move || {
+        let made: Box<dyn FnOnce() -> Connector + Send> = Box::new(move || {
             Connector::builder()
                 .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect).build())
                 // A connection of its own for every delivery: each is to an address that was just checked, none was
@@ -98,9 +98,8 @@ impl Webhooks {
                 .pool_max_idle_per_host(0)
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
                 .build_with_resolver(Guarded { names: SharedDnsResolver::new(names), reach })
-        };
-        let http = LazyLock::new(Box::new(made) as Box<dyn FnOnce() -> Connector + Send>);
-        Self { reach, http, timeout, resting: Mutex::default() }
+        });
+        Self { reach, http: LazyLock::new(made), timeout, resting: Mutex::default() }
     }
 
     /// Posts this JSON once, signed with every secret in their order: when they rotate, the new one comes first. The

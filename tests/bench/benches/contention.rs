@@ -4,7 +4,6 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::float_arithmetic,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "there is nobody to answer to: what is not set up right shall stop; and counts are no money"
 )]

@@ -1,6 +1,11 @@
 //! What a call costs the database over so many open lots, beside a store with an item for each lot and beside the floor:
 //! `cargo bench -p bench --bench units`. Counts, not times: they are the same on each machine.
-#![expect(clippy::as_conversions, reason = "what is drawn is no money")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "there is nobody to answer to, and what is drawn is no money"
+)]
 
 use std::collections::BTreeMap;
 

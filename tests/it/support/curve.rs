@@ -1,5 +1,6 @@
 //! What each operation costs the database on an account of so many open lots.
 
+use jiff::{SignedDuration, civil::date};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -25,12 +26,12 @@ pub struct Measured {
 async fn fill(world: &World, customer: &str, lots: usize) {
     world.set_now(START);
     for at in 0..lots {
-        world.pass(jiff::SignedDuration::from_millis(3_723_457));
+        world.pass(SignedDuration::from_millis(3_723_457));
         let cents = at.strict_mul(731) % 9_000;
         let amount = format!("{}.{:02}", cents.strict_div(100).strict_add(5), cents % 100);
         let category = ["paid", "promotional", "refund", "goodwill"][at % 4];
-        let day = jiff::civil::date(2027, 11, 22)
-            .saturating_add(jiff::SignedDuration::from_hours(24 * (at as i64 / 20)));
+        let day = date(2027, 11, 22)
+            .saturating_add(SignedDuration::from_hours(24 * i64::try_from(at / 20).unwrap()));
         let body = json!({"amount": amount, "category": category, "expires_on": day.to_string()});
         world.shop().grant(customer, &format!("g{at}"), body).await.expect(201, "");
     }
@@ -50,7 +51,7 @@ pub async fn curve(world: &World, lots: usize) -> Vec<Measured> {
     let id = |entry: &Value| entry["entry"]["id"].as_str().unwrap().to_owned();
     world.wire.trips();
 
-    world.pass(jiff::SignedDuration::from_secs(1));
+    world.pass(SignedDuration::from_secs(1));
     let last = json!({"amount": "50", "category": "paid", "expires_on": "2029-12-31"});
     shop.grant(&customer, "last", last).await.expect(201, "");
     note("grant", 1);
