@@ -7,7 +7,7 @@
 mod remind;
 
 use edge::Event;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
 use jiff::Timestamp;
 use ledger::TopupStatus;
 use serde::Serialize;
@@ -56,8 +56,9 @@ pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unf
         let dating = Box::pin(reach_back(&store, event.at, &mut swept, &mut failures));
         let half = event.time_left.checked_div(2).unwrap_or_default();
         let stopped = tokio::time::timeout(half, dating).await.is_err();
-        sweep(&store, event.at, &mut swept, &mut failures).await;
-        sweep_topups(&store, event.at, &mut swept, &mut failures).await;
+        // Boxed, since together their types are deeper than the compiler follows.
+        sweep(&store, event.at, &mut swept, &mut failures).boxed().await;
+        sweep_topups(&store, event.at, &mut swept, &mut failures).boxed().await;
         Box::pin(remind::remind(&store, event.at, &mut swept, &mut failures)).await;
         stopped
     };
@@ -114,36 +115,46 @@ fn failed(error: Error, what: &'static str, failures: &mut Vec<Error>) {
     failures.push(error);
 }
 
-/// Books what is due, from all parts of the index by turns: all in one, the writes of a run would throttle the table.
+/// Books what is due, from all parts of the index by turns: if a run went through one after the other, all that it writes would go
+/// to one partition of the index at a time, and could throttle the table.
 async fn sweep(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
-    let mut booked = stream::select_all((0..SHARDS).map(|shard| Box::pin(due(store, shard, at))))
-        .map(|due| async move {
-            let Due { customer, currency } = due?;
-            let entry = store.expire(&customer, currency, at).await;
-            entry.inspect_err(
-                |error| tracing::error!(%error, %customer, %currency, "an expiry could not be booked"),
-            )
-        })
-        .buffer_unordered(CONCURRENCY);
-    while let Some(entry) = booked.next().await {
-        match entry {
-            Ok(Some(_)) => swept.booked = swept.booked.saturating_add(1),
-            Ok(None) => swept.refiled = swept.refiled.saturating_add(1),
-            Err(error) => failures.push(error),
+    let mut parts: Vec<_> = (0..SHARDS).map(|shard| (shard, None)).collect();
+    while !parts.is_empty() {
+        let pages = parts.drain(..).map(|(shard, after)| async move {
+            let page = store.due(shard, at, after, BATCH).await;
+            (shard, page)
+        });
+        let mut turns = Vec::new();
+        for (shard, page) in join_all(pages).await {
+            match page {
+                Ok(page) => {
+                    turns.extend(page.data.into_iter().enumerate());
+                    parts.extend(page.next.map(|next| (shard, Some(next))));
+                }
+                Err(error) => {
+                    tracing::error!(%error, shard, "the expiry index could not be read");
+                    failures.push(error);
+                }
+            }
+        }
+        turns.sort_by_key(|(turn, _)| *turn);
+        let mut booked = stream::iter(turns)
+            .map(|(_, Due { customer, currency })| async move {
+                let entry = store.expire(&customer, currency, at).await;
+                (customer, currency, entry)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((customer, currency, entry)) = booked.next().await {
+            match entry {
+                Ok(Some(_)) => swept.booked = swept.booked.saturating_add(1),
+                Ok(None) => swept.refiled = swept.refiled.saturating_add(1),
+                Err(error) => {
+                    tracing::error!(%error, %customer, %currency, "an expiry could not be booked");
+                    failures.push(error);
+                }
+            }
         }
     }
-}
-
-/// What is due in one part of the index, read as it is asked for.
-fn due(store: &Store, shard: u8, at: Timestamp) -> impl Stream<Item = Result<Due, Error>> {
-    stream::try_unfold(Some(None), move |after| async move {
-        let Some(after) = after else { return Ok(None) };
-        let page = store.due(shard, at, after, BATCH).await;
-        let page =
-            page.inspect_err(|error| tracing::error!(%error, shard, "the expiry index could not be read"))?;
-        Ok(Some((stream::iter(page.data).map(Ok), page.next.map(Some))))
-    })
-    .try_flatten()
 }
 
 async fn sweep_topups(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
