@@ -129,7 +129,7 @@ impl Control {
             number: number_in(item, "num").cast_unsigned(),
             balance: number_in(item, "bal"),
         });
-        let open = |item: &Item| (number_in(item, "n").cast_unsigned(), number_in(item, "left"));
+        let open = |item: &Item| (number_in(item, "no").cast_unsigned(), number_in(item, "left"));
         (account, lots.iter().map(open).filter(|(_, left)| *left > 0).collect())
     }
 
@@ -172,8 +172,8 @@ impl Control {
         match sent.send().await {
             Ok(_) => Told::Done(before.number + 1),
             Err(error) => {
-                let error = error.into_service_error();
-                assert!(error.is_transaction_canceled_exception(), "{error:?}");
+                let told = format!("{:?}", error.into_service_error());
+                assert!(told.contains("ConditionalCheckFailed"), "{told}");
                 Told::Conflict
             }
         }
@@ -201,7 +201,7 @@ fn lot_place(number: u64) -> String {
 fn lot(customer: &str, at: u64, left: i64) -> Item {
     let mut item = place(customer, &lot_place(at));
     item.extend([
-        number("n", at),
+        number("no", at),
         number("left", left),
         text("cat", "refund"),
         text("src", "store"),
