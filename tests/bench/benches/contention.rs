@@ -120,7 +120,7 @@ async fn race(writers: usize, calls: usize) -> Raced {
     let gift =
         serde_json::from_value(serde_json::json!({"amount": "100000.00", "category": "goodwill"})).unwrap();
     let key: IdempotencyKey = "gift".parse().unwrap();
-    let command = command(&customer, &key, &actor);
+    let command = asked_by(&customer, &key, &actor);
     store
         .commit::<Failed>(&command, |account, policy, at| {
             ledger::grant(account, policy, &gift, Role::Store, at)
@@ -135,7 +135,7 @@ async fn race(writers: usize, calls: usize) -> Raced {
             let mut took = Vec::new();
             for call in 0..calls {
                 let key: IdempotencyKey = format!("{writer}-{call}").parse().unwrap();
-                let command = command(&customer, &key, &actor);
+                let command = asked_by(&customer, &key, &actor);
                 let tries = Arc::new(AtomicUsize::new(0));
                 let begun = Instant::now();
                 let order = order();
@@ -165,7 +165,7 @@ async fn race(writers: usize, calls: usize) -> Raced {
     raced
 }
 
-fn command<'a>(customer: &'a CustomerId, key: &'a IdempotencyKey, actor: &'a Actor) -> Command<'a> {
+fn asked_by<'a>(customer: &'a CustomerId, key: &'a IdempotencyKey, actor: &'a Actor) -> Command<'a> {
     Command {
         customer,
         currency: Some(Currency::USD),

@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{
     Client, Config,
     config::{BehaviorVersion, Region},
-    types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem},
+    types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem},
 };
 
 /// As DynamoDB takes them in one transaction, beside the account and the entry.
@@ -52,7 +52,7 @@ impl Control {
         let (account, _) = self.read(customer, key, false).await;
         let number = account.number + 1;
         let balance = account.balance + cents;
-        let lot = lot(customer, number, cents);
+        let lot = (lot(customer, number, cents), None);
         let entry = entry(customer, key, number, cents, balance, &[(number, cents)]);
         self.write(customer, &account, balance, vec![lot], entry).await
     }
@@ -69,7 +69,8 @@ impl Control {
             let taken = remaining.min(due);
             due -= taken;
             parts.push((number, taken));
-            changed.push(lot(customer, number, remaining - taken));
+            // Read beside the account, and so perhaps of another moment.
+            changed.push((lot(customer, number, remaining - taken), Some(remaining)));
         }
         assert!(parts.len() <= MOST_LOTS, "{} lots are more than a transaction takes", parts.len());
         let balance = account.balance - cents;
@@ -92,7 +93,8 @@ impl Control {
         let remaining = found.map_or(0, |lot| number_in(&lot, "left"));
         let balance = account.balance + cents;
         let entry = entry(customer, key, account.number + 1, cents, balance, &[(number, cents)]);
-        self.write(customer, &account, balance, vec![lot(customer, number, remaining + cents)], entry).await
+        self.write(customer, &account, balance, vec![(lot(customer, number, remaining + cents), None)], entry)
+            .await
     }
 
     /// What a customer has, and whether its lots say the same.
@@ -138,7 +140,7 @@ impl Control {
         customer: &str,
         before: &Account,
         balance: i64,
-        lots: Vec<Item>,
+        lots: Vec<(Item, Option<i64>)>,
         entry: Item,
     ) -> Told {
         let mut account = place(customer, "A");
@@ -153,14 +155,20 @@ impl Control {
         let is_new = Put::builder().table_name(&self.table).set_item(Some(entry));
         let is_new = is_new.condition_expression("attribute_not_exists(pk)");
         // A lot that is used up goes, or reading the open ones would cost more with each that ever was.
-        let lot = |item: Item| {
+        let lot = |(item, was): (Item, Option<i64>)| {
+            let condition = was.map(|_| "#left = :left".to_owned());
+            let names = was.map(|_| HashMap::from([("#left".to_owned(), "left".to_owned())]));
+            let values = was.map(|was| Item::from([number(":left", was)]));
             if number_in(&item, "left") > 0 {
                 let put = Put::builder().table_name(&self.table).set_item(Some(item));
+                let put = put.set_condition_expression(condition);
+                let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
                 return TransactWriteItem::builder().put(put.build().unwrap()).build();
             }
             let key: Item = item.into_iter().filter(|(name, _)| name == "pk" || name == "sk").collect();
-            let delete =
-                aws_sdk_dynamodb::types::Delete::builder().table_name(&self.table).set_key(Some(key));
+            let delete = Delete::builder().table_name(&self.table).set_key(Some(key));
+            let delete = delete.set_condition_expression(condition);
+            let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
             TransactWriteItem::builder().delete(delete.build().unwrap()).build()
         };
         let puts =
