@@ -53,8 +53,7 @@ mod tests {
         let found: Vec<String> = parts
             .map(|part| {
                 let text: String = part.split("-----").next().unwrap().split_whitespace().collect();
-                let Hash(digest) = Hash::of(&STANDARD.decode(text).unwrap());
-                digest.iter().map(|byte| format!("{byte:02x}")).collect()
+                Hash::of(&STANDARD.decode(text).unwrap()).to_string()
             })
             .collect();
         assert_eq!(found, FINGERPRINTS);

@@ -37,14 +37,7 @@ pub enum Told {
 impl Control {
     /// One in this table of the database at this address.
     pub fn new(endpoint: &str, table: &str) -> Self {
-        let credentials = Credentials::new("local", "local", None, None, "bench");
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(credentials)
-            .endpoint_url(endpoint)
-            .build();
-        Self { client: Client::from_conf(config), table: table.to_owned() }
+        Self { client: client(endpoint), table: table.to_owned() }
     }
 
     /// Gives credit, as a new lot.
@@ -174,18 +167,29 @@ impl Control {
         let puts =
             [is_as_read, is_new].map(|put| TransactWriteItem::builder().put(put.build().unwrap()).build());
         let items = puts.into_iter().chain(lots.into_iter().map(lot)).collect();
-        let token = format!("{:032x}", fastrand::u128(..));
-        let sent =
-            self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
-        match sent.send().await {
-            Ok(_) => Told::Done(before.number + 1),
-            Err(error) => {
-                let told = format!("{:?}", error.into_service_error());
-                assert!(told.contains("ConditionalCheckFailed"), "{told}");
-                Told::Conflict
-            }
-        }
+        if transact(&self.client, items).await { Told::Done(before.number + 1) } else { Told::Conflict }
     }
+}
+
+/// A client of the database at this address.
+pub(crate) fn client(endpoint: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "bench"))
+        .endpoint_url(endpoint)
+        .build();
+    Client::from_conf(config)
+}
+
+/// Writes these items in one transaction; false where it met somebody else. It fails on any other end.
+pub(crate) async fn transact(client: &Client, items: Vec<TransactWriteItem>) -> bool {
+    let token = format!("{:032x}", fastrand::u128(..));
+    let sent = client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
+    let Err(error) = sent.send().await else { return true };
+    let told = format!("{:?}", error.into_service_error());
+    assert!(told.contains("ConditionalCheckFailed"), "{told}");
+    false
 }
 
 #[derive(Default)]
@@ -234,7 +238,7 @@ fn entry(customer: &str, key: &str, at: u64, cents: i64, balance: i64, parts: &[
     item
 }
 
-fn text(name: &str, value: &str) -> (String, AttributeValue) {
+pub(crate) fn text(name: &str, value: &str) -> (String, AttributeValue) {
     (name.to_owned(), AttributeValue::S(value.to_owned()))
 }
 

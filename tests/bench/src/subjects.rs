@@ -8,10 +8,8 @@ use std::{
     },
 };
 
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{
-    Client, Config,
-    config::{BehaviorVersion, Region},
+    Client,
     types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem},
 };
 use bytes::Bytes;
@@ -23,7 +21,7 @@ use local::{Bundle, Database};
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::control::{Control, Told};
+use crate::control::{Control, Told, client, text, transact};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -200,13 +198,7 @@ pub struct Bare {
 impl Bare {
     /// With the items of a customer whom the service has just served.
     pub async fn like(database: &Database, customer: &str) -> Self {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "bench"))
-            .endpoint_url(database.endpoint())
-            .build();
-        let client = Client::from_conf(config);
+        let client = client(database.endpoint());
         let query = client.query().table_name(database.table()).key_condition_expression("pk = :pk");
         let query = query.expression_attribute_values(":pk", AttributeValue::S(format!("C#{customer}")));
         let items = query.send().await.unwrap().items.unwrap_or_default();
@@ -225,12 +217,12 @@ impl Bare {
 
     /// Whether nobody else was there between the two calls.
     async fn call(&self, customer: &str, key: &str) -> bool {
-        let place = |sk: String| Item::from([text("pk", format!("B#{customer}")), text("sk", sk)]);
+        let place = |sk: String| Item::from([text("pk", &format!("B#{customer}")), text("sk", &sk)]);
         let keys = [
             place("A#USD".to_owned()),
             place(format!("K#{key}")),
             place("A".to_owned()),
-            Item::from([text("pk", "STORE".to_owned()), text("sk", "SETTINGS".to_owned())]),
+            Item::from([text("pk", "STORE"), text("sk", "SETTINGS")]),
         ];
         let request = KeysAndAttributes::builder().set_keys(Some(keys.into())).consistent_read(true).build();
         let batch = self.client.batch_get_item().request_items(&self.table, request.unwrap()).send().await;
@@ -257,19 +249,6 @@ impl Bare {
         let entry = written(entry, format!("K#{key}")).condition_expression("attribute_not_exists(pk)");
         let items =
             [account, entry].map(|put| TransactWriteItem::builder().put(put.build().unwrap()).build());
-        let token = format!("{:032x}", fastrand::u128(..));
-        let sent = self.client.transact_write_items().set_transact_items(Some(items.into()));
-        match sent.client_request_token(token).send().await {
-            Ok(_) => true,
-            Err(error) => {
-                let told = format!("{:?}", error.into_service_error());
-                assert!(told.contains("ConditionalCheckFailed"), "{told}");
-                false
-            }
-        }
+        transact(&self.client, items.into()).await
     }
-}
-
-fn text(name: &str, value: String) -> (String, AttributeValue) {
-    (name.to_owned(), AttributeValue::S(value))
 }

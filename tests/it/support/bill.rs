@@ -56,29 +56,34 @@ impl Bill {
             + self.number("assumed", "milliseconds_besides")
     }
 
+    /// A million runs of a function, each of so many milliseconds.
+    fn runs(&self, milliseconds: Decimal) -> Decimal {
+        self.number("prices", "lambda_million")
+            + self.gigabyte_seconds(milliseconds) * self.number("prices", "lambda_million_gb_seconds")
+    }
+
     /// A million calls: API, function, database.
     pub fn call(&self, units: Units) -> Decimal {
-        let run = self.gigabyte_seconds(self.milliseconds(units.trips));
         self.number("prices", "api_million")
-            + self.number("prices", "lambda_million")
-            + run * self.number("prices", "lambda_million_gb_seconds")
+            + self.runs(self.milliseconds(units.trips))
             + self.database(units)
     }
 
     /// What comes behind a million entries: the lists, who is told, the functions that see to it.
     pub fn behind(&self, listing: Units) -> Decimal {
-        let runs = self.number("assumed", "stream_runs");
-        let run = self.gigabyte_seconds(self.number("assumed", "stream_milliseconds"));
         self.database(listing)
             + self.number("prices", "events_million")
-            + runs
-                * (self.number("prices", "lambda_million")
-                    + run * self.number("prices", "lambda_million_gb_seconds"))
+            + self.number("assumed", "stream_runs") * self.runs(self.number("assumed", "stream_milliseconds"))
     }
 
     /// The logs of a million calls.
     pub fn logs(&self) -> Decimal {
-        self.number("assumed", "log_bytes") / Decimal::from(1000) * self.number("prices", "logs_gb")
+        self.gigabytes("log_bytes") * self.number("prices", "logs_gb")
+    }
+
+    /// Gigabytes of a million of something of so many bytes.
+    fn gigabytes(&self, bytes: &str) -> Decimal {
+        self.number("assumed", bytes) / Decimal::from(1000)
     }
 
     /// A month of each shop, by what each call takes and whether it makes an entry; after a year, with so many alarms.
@@ -94,14 +99,13 @@ impl Bill {
                 list += millions * (self.call(*units) + self.logs());
                 runs += millions;
                 seconds += millions * self.gigabyte_seconds(self.milliseconds(units.trips));
-                logs += millions * self.number("assumed", "log_bytes") / Decimal::from(1000);
+                logs += millions * self.gigabytes("log_bytes");
                 if *enters {
                     list += millions * self.behind(listing);
                     let behind = millions * self.number("assumed", "stream_runs");
                     runs += behind;
                     seconds += behind * self.gigabyte_seconds(self.number("assumed", "stream_milliseconds"));
-                    stored += millions * Decimal::from(12) * self.number("assumed", "entry_bytes")
-                        / Decimal::from(1000);
+                    stored += millions * Decimal::from(12) * self.gigabytes("entry_bytes");
                 }
             }
             let (alarms, polls) = (Decimal::from(alarms), self.number("assumed", "queue_million_idle"));
