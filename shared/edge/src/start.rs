@@ -12,7 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 use lambda_http::{
-    Body, Context, LambdaEvent, RequestExt, lambda_runtime, lambda_runtime::Diagnostic, service_fn,
+    Body, Context, LambdaEvent, RequestExt, lambda_runtime,
+    lambda_runtime::Diagnostic,
+    service_fn,
+    tracing::subscriber::{filter::LevelFilter, fmt},
 };
 use ledger::Hash;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -49,12 +52,25 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// Logs as Lambda's controls say (`AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else from INFO on; `AWS_LAMBDA_LOG_FORMAT`). The runtime
+/// crate's own subscriber also takes filters by module, and compiles regular expressions for them at each start.
+fn log() {
+    let level = env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| env::var("RUST_LOG")).ok();
+    let level: LevelFilter = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let lines = fmt().with_target(false).without_time().with_max_level(level);
+    if env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json")) {
+        lines.json().init();
+    } else {
+        lines.init();
+    }
+}
+
 /// Answers HTTP calls by these routes until Lambda ends the process.
 ///
 /// # Errors
 /// When the environment lacks something, or Lambda's own interface fails.
 pub async fn http(routes: Routes) -> Result<(), StartError> {
-    lambda_http::tracing::init_default_subscriber();
+    log();
     let store = Store::connect(Connection::from_environment()?);
     let gate = Gate::new(store.clone(), first_admin()?, oidc()?);
     let service = Service::new(routes, store, Arc::new(gate));
@@ -81,7 +97,7 @@ where
     T: Serialize,
     E: Display,
 {
-    lambda_http::tracing::init_default_subscriber();
+    log();
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<EventBridgeEvent<Value>>| async move {
@@ -102,7 +118,7 @@ where
     F: Fn(Store, Batch) -> A,
     A: Future<Output = Vec<StreamRecord>>,
 {
-    lambda_http::tracing::init_default_subscriber();
+    log();
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<dynamodb::Event>| async move {
@@ -130,7 +146,7 @@ where
     F: Fn(Store, Messages) -> A,
     A: Future<Output = Vec<String>>,
 {
-    lambda_http::tracing::init_default_subscriber();
+    log();
     let store = Store::connect(Connection::from_environment()?);
     let (handler, store) = (&handler, &store);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

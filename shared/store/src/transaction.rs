@@ -11,12 +11,13 @@ use crate::{
     items::{Item, Key},
 };
 
-/// Tries of one write against other writers; with full jitter between them, 50 writers at once get through.
+/// Tries of one write against other writers; with the pauses between them, 50 writers at once get through.
 pub(crate) const MAX_TRIES: u32 = 24;
-/// The first pause between tries is at most this, and each next at most twice as long …
-const FIRST_PAUSE: Duration = Duration::from_millis(8);
+/// The first pause between tries is at most this: a read and a write take some 15 ms, and whoever comes back within that meets the
+/// same writer again (docs/performance.md, "Contention", has what was tried). Each next is at most three times as long …
+const FIRST_PAUSE: Duration = Duration::from_millis(64);
 /// … up to this.
-const MAX_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_millis(576);
 /// Longest transaction token that DynamoDB takes, in characters.
 const TOKEN: usize = 36;
 
@@ -140,9 +141,10 @@ pub(crate) fn token(parts: &[&[u8]]) -> String {
     token
 }
 
-/// Waits a random part of a time that doubles with each try, so that writers who met once do not meet again.
+/// Waits a random time, of between half and the whole of what triples with each try: writers who met once do not meet again, and
+/// none is back at once.
 pub(crate) async fn pause(tries: u32) {
-    let longest = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1))).min(MAX_PAUSE);
+    let longest = FIRST_PAUSE.saturating_mul(3_u32.saturating_pow(tries.saturating_sub(1))).min(MAX_PAUSE);
     let micros = u64::try_from(longest.as_micros()).unwrap_or(0);
-    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..=micros))).await;
+    tokio::time::sleep(Duration::from_micros(fastrand::u64(micros / 2..=micros))).await;
 }
