@@ -493,7 +493,7 @@ async fn an_erased_note_cannot_be_guessed_from_entry_and_key() {
             let digest = Hash(hash(&[&salt[..16], guess.as_bytes()]));
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             let content = format!(
-                r#"{{"actor":["admin","{}"],"allocations":[["1","25.00",null]],"amount":"25.00","at":"{}","available":"{}","balance":"{}","category":"goodwill","currency":"USD","customer":"alice","held":"{}","note":"{digest}","number":1,"policy":0,"prev":"{}","source":"admin","type":"grant","v":1}}"#,
+                r#"{{"actor":["admin","{}"],"allocations":"AAKIJw","amount":"25.00","at":"{}","available":"{}","balance":"{}","category":"goodwill","currency":"USD","customer":"alice","held":"{}","note":"{digest}","number":1,"policy":0,"prev":"{}","source":"admin","type":"grant","v":2}}"#,
                 text(&entry["actor"]["id"]), text(&entry["at"]), text(&account["available"]), text(&account["balance"]),
                 text(&account["held"]), text(&entry["prev_hash"]),
             );

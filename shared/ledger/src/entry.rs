@@ -3,6 +3,8 @@
 //! Every entry is made in one place, [`Change::seal`], so that number, running balance and hash are computed once.
 //! What is hashed is what is stored: the entry's content as JSON text with its keys in alphabetical order.
 
+pub(crate) mod packing;
+
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
@@ -15,9 +17,6 @@ use crate::{
     redeem::{BoundBy, OrderUse},
     text::words,
 };
-
-/// The version of the content's form that [`Change::seal`] writes.
-const CONTENT_VERSION: u8 = 1;
 
 /// Bytes of the salt that keeps a free text from being guessed from its digest once it has been erased.
 pub const SALT: usize = 16;
@@ -296,6 +295,15 @@ impl Line {
     }
 }
 
+/// The form of an entry's content. An entry is hashed in the one that it was sealed in, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentForm {
+    /// Version 1: each allocation is a list, of some 80 bytes where credit was spent.
+    Listed,
+    /// Version 2, which [`Change::seal`] writes: all of them are packed into one text, in some 15 bytes each.
+    Packed,
+}
+
 /// What a rule decided: the account as it will be, and the line that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -336,6 +344,8 @@ impl Seal {
 /// One immutable numbered line of an account's ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// The form of its content.
+    pub form: ContentForm,
     /// Whose credit.
     pub customer: CustomerId,
     /// Its number, from 1 without gaps.
@@ -408,6 +418,7 @@ impl Change {
         let Self { mut account, line } = self;
         let text = |name: &str, text: Option<Note>| text.map(|text| FreeText::new(seal.salt_of(name), text));
         let mut entry = Entry {
+            form: ContentForm::Packed,
             customer: account.customer.clone(),
             number: account.next_number()?,
             kind: line.kind,
@@ -473,15 +484,13 @@ impl Entry {
     /// The text that is hashed and stored.
     pub(crate) fn content(&self) -> Result<String, OutOfRange> {
         let text = |money: Money| money.to_string();
+        let (v, allocations) = match self.form {
+            ContentForm::Listed => (1, Allocations::listed(&self.allocations)),
+            ContentForm::Packed => (2, Allocations::packed(&self.allocations)?),
+        };
         let content = Content {
             actor: (self.actor.role, self.actor.id.clone()),
-            allocations: self
-                .allocations
-                .iter()
-                .map(|part| {
-                    AllocationContent(part.lot, text(part.amount), part.origin.as_ref().map(origin_content))
-                })
-                .collect(),
+            allocations,
             amount: text(self.amount),
             at: self.at,
             available: text(self.available_after),
@@ -515,7 +524,7 @@ impl Entry {
             source: self.source,
             topup: self.topup.clone(),
             kind: self.kind,
-            v: CONTENT_VERSION,
+            v,
         };
         // Strings, numbers and lists of them: there is nothing in it that JSON cannot say.
         serde_json::to_string(&content).map_err(|_| OutOfRange)
@@ -528,22 +537,18 @@ impl Entry {
     /// fits is not asked here.
     pub fn read(content: &str, hash: Hash, texts: Texts) -> Result<Self, Unreadable> {
         let read: Content = serde_json::from_str(content).map_err(|error| Unreadable(error.to_string()))?;
-        if read.v != CONTENT_VERSION {
-            return Err(Unreadable(format!("version {} is not known", read.v)));
-        }
-        let money = |text: &str| {
-            Money::from_text(text, read.currency).map_err(|error| Unreadable(format!("{text:?} {error}")))
+        let (form, allocations) = match (read.v, &read.allocations) {
+            (1, Allocations::Listed(parts)) => {
+                let parts = parts.iter().map(|part| part.read(read.currency));
+                (ContentForm::Listed, parts.collect::<Result<_, _>>()?)
+            }
+            (2, Allocations::None) => (ContentForm::Packed, Vec::new()),
+            (2, Allocations::Packed(text)) => (ContentForm::Packed, packing::unpack(text, read.currency)?),
+            (1 | 2, _) => return Err(Unreadable("its allocations are not in its version's form".to_owned())),
+            (unknown, _) => return Err(Unreadable(format!("version {unknown} is not known"))),
         };
+        let money = |text: &str| money_of(text, read.currency);
         let optional = |text: &Option<String>| text.as_deref().map(money).transpose();
-        let allocation = |AllocationContent(lot, amount, origin): &AllocationContent| {
-            let origin = origin.as_ref().map(|(category, source, granted_at, expires_at)| Origin {
-                category: *category,
-                source: *source,
-                granted_at: *granted_at,
-                expires_at: *expires_at,
-            });
-            Ok(Allocation { lot: *lot, amount: money(amount)?, origin })
-        };
         let order = |order: &OrderContent| {
             Ok(OrderUse {
                 id: order.id.clone(),
@@ -553,13 +558,14 @@ impl Entry {
             })
         };
         Ok(Self {
+            form,
             number: read.number,
             kind: read.kind,
             amount: money(&read.amount)?,
             balance_after: money(&read.balance)?,
             held_after: money(&read.held)?,
             available_after: money(&read.available)?,
-            allocations: read.allocations.iter().map(allocation).collect::<Result<_, _>>()?,
+            allocations,
             category: read.category,
             source: read.source,
             expires_at: read.expires_at,
@@ -606,17 +612,23 @@ fn free_text(digest: Option<Hash>, written: Option<Written>) -> Result<Option<Fr
     }
 }
 
+/// An amount as it stands in a content.
+fn money_of(text: &str, currency: Currency) -> Result<Money, Unreadable> {
+    Money::from_text(text, currency).map_err(|error| Unreadable(format!("{text:?} {error}")))
+}
+
 /// A stored content cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the entry's content cannot be read: {0}")]
 pub struct Unreadable(String);
 
-/// The content's form, version 1. Its keys stand in alphabetical order; what is absent is left out.
+/// What is written of an entry. Its keys stand in alphabetical order; what is absent is left out.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Content {
     actor: (Role, String),
-    allocations: Vec<AllocationContent>,
+    #[serde(default, skip_serializing_if = "Allocations::is_left_out")]
+    allocations: Allocations,
     amount: String,
     at: Timestamp,
     available: String,
@@ -666,15 +678,53 @@ struct Content {
     v: u8,
 }
 
+/// Allocations in any version's form.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(untagged, expecting = "allocations are a list of lists in version 1, a text in version 2")]
+enum Allocations {
+    /// How version 2 says that there are none.
+    #[default]
+    #[serde(skip)]
+    None,
+    Listed(Vec<AllocationContent>),
+    Packed(String),
+}
+
+impl Allocations {
+    fn listed(allocations: &[Allocation]) -> Self {
+        let listed = |part: &Allocation| {
+            let origin = part.origin.as_ref();
+            let origin = origin.map(|from| (from.category, from.source, from.granted_at, from.expires_at));
+            AllocationContent(part.lot, part.amount.to_string(), origin)
+        };
+        Self::Listed(allocations.iter().map(listed).collect())
+    }
+
+    fn packed(allocations: &[Allocation]) -> Result<Self, OutOfRange> {
+        Ok(if allocations.is_empty() { Self::None } else { Self::Packed(packing::pack(allocations)?) })
+    }
+
+    fn is_left_out(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
 /// `[lot, amount, null]`, or `[lot, amount, [category, source, granted_at, expires_at]]` where credit was spent,
 /// or came back as a new lot.
 #[derive(Serialize, Deserialize)]
-struct AllocationContent(LotNumber, String, Option<OriginContent>);
+struct AllocationContent(LotNumber, String, Option<(Category, Role, Timestamp, Option<Timestamp>)>);
 
-type OriginContent = (Category, Role, Timestamp, Option<Timestamp>);
-
-fn origin_content(origin: &Origin) -> OriginContent {
-    (origin.category, origin.source, origin.granted_at, origin.expires_at)
+impl AllocationContent {
+    fn read(&self, currency: Currency) -> Result<Allocation, Unreadable> {
+        let Self(lot, amount, origin) = self;
+        let origin = origin.map(|(category, source, granted_at, expires_at)| Origin {
+            category,
+            source,
+            granted_at,
+            expires_at,
+        });
+        Ok(Allocation { lot: *lot, amount: money_of(amount, currency)?, origin })
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -30,8 +30,8 @@ pub use account::{
 pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
 pub use audit::{Audit, Beside, Booked, Finding, Flaw};
 pub use entry::{
-    Actor, Allocation, Change, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment, PaymentMode,
-    SALT, Seal, Texts, Unreadable, Written,
+    Actor, Allocation, Change, ContentForm, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment,
+    PaymentMode, SALT, Seal, Texts, Unreadable, Written,
 };
 pub use expire::{Sweep, expire};
 pub use grant::{Grant, LotExpiry, check_grant, grant};

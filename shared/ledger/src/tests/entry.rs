@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{account, actor, day, goodwill, order, policy, seal, sealing, usd};
 use crate::{
-    Account, Category, Change, Entry, EntryType, Grant, Hash, LotExpiry, Payment, PaymentMode, Policy, Role,
-    Seal, Sweep, Texts, TopupRequest, Withdrawal, Written,
+    Account, Category, Change, ContentForm, Entry, EntryType, Grant, Hash, LotExpiry, Payment, PaymentMode,
+    Policy, Replay, Role, Seal, Sweep, Texts, TopupRequest, Withdrawal, Written,
 };
 
 /// The contents of [`history`] as version 1 stores them, each with its SHA-256. What was stored once is never written
@@ -192,6 +192,14 @@ pub(super) const STORED: [(&str, &str); 15] = [
         "18e35e63194665e80c7d22f9375f79794fda1489927fb53d88f272ffdaf7789b",
     ),
 ];
+
+/// The same as version 2 stores them, a line each: the SHA-256 and the content.
+const STORED_2: &str = include_str!("version-2.txt");
+
+/// The contents of version 2, each with its hash.
+pub(super) fn stored_2() -> impl Iterator<Item = (&'static str, &'static str)> {
+    STORED_2.lines().map(|line| line.split_once(' ').unwrap()).map(|(hash, content)| (content, hash))
+}
 
 /// One entry of each type at the least, with all that such an entry can say, and the account after them.
 fn history() -> (Account, Vec<(Entry, String)>) {
@@ -384,18 +392,106 @@ fn entries_read_back_in_any_currency_and_of_any_size() {
 }
 
 #[test]
-fn what_version_1_stored_is_still_read_and_still_written() {
+fn what_version_1_stored_is_still_read_and_hashed() {
+    let (_, entries) = history();
+    let mut prev_hash = Hash::ZERO;
+    for ((entry, _), (stored, hash)) in entries.iter().zip(STORED) {
+        let read = Entry::read(stored, hash.parse().unwrap(), written(entry)).unwrap();
+        let hash = Hash::of(read.content().unwrap().as_bytes());
+        assert_eq!((hash, read.content().as_deref()), (read.hash, Ok(stored)));
+        assert_eq!(read, Entry { form: ContentForm::Listed, prev_hash, hash, ..entry.clone() });
+        prev_hash = hash;
+    }
+}
+
+#[test]
+fn what_version_2_stored_is_still_read_and_still_written() {
     let (_, entries) = history();
     let kinds: BTreeSet<_> = entries.iter().map(|(entry, _)| entry.kind).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), EntryType::ALL);
-    assert_eq!(entries.len(), STORED.len());
-    for ((entry, content), (stored, hash)) in entries.iter().zip(STORED) {
-        assert_eq!(content, stored);
-        assert_eq!(entry.hash.to_string(), hash);
+    assert_eq!((entries.len(), stored_2().count()), (STORED.len(), STORED.len()));
+    for ((entry, content), (stored, hash)) in entries.iter().zip(stored_2()) {
+        assert_eq!((content.as_str(), entry.hash.to_string().as_str()), (stored, hash));
+        assert_eq!(Entry::read(stored, entry.hash, written(entry)).as_ref(), Ok(entry));
+        assert_eq!(entry.content().as_deref(), Ok(stored));
+    }
+}
 
-        let read = Entry::read(stored, hash.parse().unwrap(), written(entry)).unwrap();
-        assert_eq!(&read, entry);
-        assert_eq!(Hash::of(read.content().unwrap().as_bytes()).to_string(), hash);
+#[test]
+fn a_ledger_that_was_begun_in_version_1_goes_on_in_version_2_and_follows() {
+    let (last, entries) = history();
+    let mut replay = Replay::new(last.customer.clone(), last.currency);
+    for ((entry, _), (stored, hash)) in entries.iter().zip(STORED) {
+        replay.apply(&Entry::read(stored, hash.parse().unwrap(), written(entry)).unwrap()).unwrap();
+    }
+    let account = replay.account().clone();
+    assert_eq!(account.lots, last.lots);
+    let change = crate::debit(
+        &account,
+        &Policy::default(),
+        "20".parse().unwrap(),
+        &"twice".parse().unwrap(),
+        None,
+        day(31),
+    );
+    let (after, entry) = seal(change.unwrap(), day(31));
+    assert_eq!((entry.form, entry.prev_hash), (ContentForm::Packed, STORED[14].1.parse().unwrap()));
+    replay.apply(&entry).unwrap();
+    assert_eq!(*replay.account(), after);
+}
+
+#[test]
+fn no_content_is_larger_than_version_1_had_it() {
+    for ((stored, _), (first, _)) in stored_2().zip(STORED) {
+        assert!(stored.len() < first.len(), "{stored}");
+    }
+}
+
+/// Of each version the allocations in its own form, and in no other.
+#[test]
+fn allocations_are_in_the_form_of_their_version() {
+    let (listed, _) = STORED[0];
+    let (packed, _) = stored_2().next().unwrap();
+    let list = r#""allocations":[["1","25.00",null]],"#;
+    let text = r#""allocations":"AAKIJw","#;
+    for stored in [listed, packed] {
+        let bare = stored.replace(list, "").replace(text, "");
+        let with = |allocations: &str| {
+            read(&bare.replace(r#""amount":"25.00","#, &format!(r#"{allocations}"amount":"25.00","#)))
+        };
+        let is_listed = stored == listed;
+        assert_eq!((with(list).is_ok(), with(text).is_ok()), (is_listed, !is_listed));
+        assert_eq!((with(r#""allocations":[],"#).is_ok(), read(&bare).is_ok()), (is_listed, !is_listed));
+        for neither in [
+            "null",
+            "{}",
+            "1",
+            r#""""#,
+            r#""AAKIJw=""#,
+            r#""AAKI Jw""#,
+            r#""AAKIJx""#,
+            r#""AAKIJwA""#,
+            r#"["AAKIJw"]"#,
+            r#"[["1"]]"#,
+        ] {
+            assert!(with(&format!(r#""allocations":{neither},"#)).is_err(), "{neither} in {stored}");
+        }
+        assert!(with(&format!("{list}{list}")).is_err() && with(&format!("{text}{text}")).is_err());
+    }
+    let reason = |content: &str| read(content).unwrap_err().to_string();
+    let said = "the entry's content cannot be read: its allocations are not in its version's form";
+    assert_eq!(reason(&listed.replace(r#""v":1"#, r#""v":2"#)), said);
+    assert_eq!(reason(&packed.replace(r#""v":2"#, r#""v":1"#)), said);
+    for (allocations, said) in [
+        ("AAKIJx", "are no base64: "),
+        ("AAKI", "are cut off or out of range at [0]"),
+        ("AAKIJwA", "are cut off or out of range at [1]"),
+        ("AAKCAA", "are not packed as they would be"),
+        ("", "are not packed as they would be"),
+    ] {
+        let reason = reason(&packed.replace("AAKIJw", allocations));
+        let known = format!("the entry's content cannot be read: its allocations {said}");
+        assert!(reason.starts_with(&known), "{reason}");
     }
 }
 
@@ -406,6 +502,7 @@ fn a_content_that_says_anything_else_is_unreadable() {
     let changes = [
         (r#""v":1"#, r#""v":0"#),
         (r#""v":1"#, r#""v":2"#),
+        (r#""v":1"#, r#""v":3"#),
         (r#""v":1"#, r#""v":1000"#),
         (r#""v":1"#, r#""v":"1""#),
         (r#","v":1"#, ""),
@@ -446,8 +543,10 @@ fn a_content_that_says_anything_else_is_unreadable() {
     for garbage in ["", "null", "[]", "{}", "1", "\"v\"", "{\"v\":1}", "\0", &"[".repeat(10_000)] {
         assert!(read(garbage).is_err(), "{garbage}");
     }
-    for (end, _) in stored.char_indices() {
-        assert!(read(&stored[..end]).is_err(), "cut off at {end}");
+    for (stored, _) in STORED.into_iter().chain(stored_2()) {
+        for (end, _) in stored.char_indices() {
+            assert!(read(&stored[..end]).is_err(), "cut off at {end}: {stored}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod laws;
 mod mend;
 mod model;
 mod overdraft;
+mod packing;
 mod redeem;
 mod refunds;
 mod remind;

@@ -54,7 +54,8 @@ fn policies() -> Vec<String> {
 }
 
 fn contents() -> Vec<String> {
-    super::entry::STORED.iter().map(|(content, _)| (*content).to_owned()).collect()
+    let stored = super::entry::STORED.into_iter().chain(super::entry::stored_2());
+    stored.map(|(content, _)| content.to_owned()).collect()
 }
 
 /// What a text is read as, is written as a text that is read as the same.
