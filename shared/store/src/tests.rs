@@ -23,6 +23,9 @@ use crate::{
 /// Every kind of item, as version 1 wrote it, in DynamoDB's own JSON.
 const VERSION_1: &str = include_str!("tests/version-1.json");
 
+/// Entries whose content is of version 2.
+const CONTENT_2: &str = include_str!("tests/content-2.json");
+
 /// What version 2 wrote otherwise.
 const VERSION_2: &str = include_str!("tests/version-2.json");
 
@@ -101,9 +104,12 @@ fn an_account_of_version_1_reads_and_is_written_in_version_2() {
 }
 
 #[test]
-fn entries_of_version_1_read_and_are_written_the_same() {
-    for (name, key) in [("grant", "g1"), ("redemption", "r1"), ("debit", "d1"), ("credited", "a1")] {
-        let item = stored(name);
+fn entries_of_both_versions_of_the_content_read_and_are_written_the_same() {
+    let names = [("grant", "g1"), ("redemption", "r1"), ("debit", "d1"), ("credited", "a1")];
+    for (version, (name, key)) in
+        [VERSION_1, CONTENT_2].into_iter().flat_map(|of| names.map(|name| (of, name)))
+    {
+        let item = item_of(version, name);
         let entry = decode_entry(&item).unwrap();
         let AttributeValue::S(content) = &item["c"] else { panic!("{name} has no content") };
         assert_eq!(Hash::of(content.as_bytes()), entry.hash, "{name}");

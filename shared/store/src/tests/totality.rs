@@ -51,8 +51,9 @@ const DOCUMENTS: &[(&str, &str, &str)] = &[
 
 /// One item of every kind.
 fn items() -> Vec<Item> {
-    let versions: HashMap<String, Value> = serde_json::from_str(VERSION_1).unwrap();
-    let mut items: Vec<Item> = versions.values().map(item).collect();
+    let of = |version| serde_json::from_str::<HashMap<String, Value>>(version).unwrap();
+    let mut items: Vec<Item> =
+        [VERSION_1, VERSION_2, CONTENT_2].into_iter().flat_map(of).map(|(_, stored)| item(&stored)).collect();
     items.extend(DOCUMENTS.iter().map(|(pk, sk, document)| {
         item(&json!({"pk": {"S": pk}, "sk": {"S": sk}, "v": {"N": "1"}, "doc": {"S": document}}))
     }));
