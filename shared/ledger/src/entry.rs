@@ -300,7 +300,7 @@ impl Line {
 pub enum ContentForm {
     /// Version 1: each allocation is a list, of some 80 bytes where credit was spent.
     Listed,
-    /// Version 2, which [`Change::seal`] writes: all of them are packed into one text, in some 15 bytes each.
+    /// Version 2, which [`Change::seal`] writes: all of them are packed into one text, in some 12 bytes each.
     Packed,
 }
 

@@ -123,7 +123,6 @@ impl Before {
             u64::try_from(reached(&mut self.entry, next(rest)?, 1)?).ok().filter(|entry| *entry != 0)?;
         let part = if head & PART == 0 { 0 } else { u8::try_from(next::<i128>(rest)?).ok()? };
         let amount = Money::from_minor(next::<i128>(rest)?.try_into().ok()?, currency);
-        amount.minor().ok()?;
         let origin = if head & CATEGORY == 0 { None } else { Some(self.unpack_origin(head, rest)?) };
         Some(Allocation { lot: LotNumber { entry, part }, amount, origin })
     }
