@@ -34,7 +34,7 @@ struct Options {
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16")]
     writers: Vec<usize>,
     /// Calls of each.
-    #[arg(long, default_value_t = 250)]
+    #[arg(long, default_value_t = 1000)]
     calls: usize,
     /// As `cargo bench` says it.
     #[arg(long, hide = true)]
