@@ -6,7 +6,11 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::{
+    connector_metadata::ConnectorMetadata,
+    http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 
 /// The authorities of Amazon Trust Services (amazontrust.com/repository), all five as it asks of whoever has a list of its own. They
 /// end in 2037 and later.
@@ -20,7 +24,27 @@ const AMAZON: &str = include_str!("amazon-roots.pem");
 pub fn carrier(region: &str) -> SharedHttpClient {
     let own = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
     let context = context(own || region.starts_with("cn-"));
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https()
+    let carrier = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context);
+    SharedHttpClient::new(Untried(carrier.build_https()))
+}
+
+/// A carrier that is not tried out beforehand. Each client that is made has its carrier make ready for TLS, so that the system's
+/// authorities are read before the first call; it throws that away, and the first call makes ready again. Here it is not asked.
+#[derive(Debug)]
+struct Untried(SharedHttpClient);
+
+impl HttpClient for Untried {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// What is believed: the system's list, or Amazon alone.

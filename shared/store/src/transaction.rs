@@ -11,8 +11,9 @@ use crate::{
     items::{Item, Key},
 };
 
-/// Tries of one write against other writers; with the pauses between them, 50 writers at once get through.
-pub(crate) const MAX_TRIES: u32 = 24;
+/// Tries of one write against other writers; with the pauses between them, 50 writers at once get through. All of them take 6 s at
+/// most, less than whoever calls waits: it is told of the conflict.
+pub(crate) const MAX_TRIES: u32 = 12;
 /// The first pause between tries is at most this: a read and a write take some 15 ms, and whoever comes back within that meets the
 /// same writer again (docs/performance.md, "Contention", has what was tried). Each next is at most three times as long …
 const FIRST_PAUSE: Duration = Duration::from_millis(64);

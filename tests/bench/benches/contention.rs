@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench::{Line, Table, keep_chart, line_chart, quantile, report, support::wire::Wire};
+use bench::{Line, Table, drop_stream, keep_chart, line_chart, quantile, report, support::wire::Wire};
 use clap::Parser;
 use jiff::Timestamp;
 use ledger::{Actor, Currency, CustomerId, Hash, IdempotencyKey, Order, OrderLine, Refusal, Role};
@@ -113,6 +113,7 @@ async fn main() {
 /// So many writers, each with so many calls, on one account of a database of their own.
 async fn race(writers: usize, calls: usize) -> Raced {
     let database = Database::start(None, 0).await.unwrap();
+    drop_stream(&database).await;
     let wire = Wire::to(database.endpoint()).await;
     let store = Store::connect(Connection::local(database.table(), &wire.endpoint));
     let customer: CustomerId = "alice".parse().unwrap();

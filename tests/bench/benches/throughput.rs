@@ -22,12 +22,12 @@ use std::{
 use bench::{
     Line, Table,
     control::Control,
-    keep_chart, line_chart, median, quantile, report,
+    drop_stream, keep_chart, line_chart, median, quantile, report,
     subjects::{Bare, Service, Step, Subject},
 };
 use clap::Parser;
 use local::Database;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// As many lots of 10.00 as an account has to begin with.
 const LOTS: usize = 3;
@@ -64,9 +64,7 @@ struct Done {
 async fn main() {
     let options = Options::parse();
     let database = Database::start(None, 0).await.unwrap();
-    // The embedded database looks through all records of a stream at each write; DynamoDB does not, and nobody follows this.
-    let no_stream = json!({"TableName": database.table(), "StreamSpecification": {"StreamEnabled": false}});
-    database.call("DynamoDB_20120810.UpdateTable", no_stream).await.unwrap();
+    drop_stream(&database).await;
     let service = Arc::new(Service::new(&database).await);
     let scrip = Subject::Scrip(service);
     // One like those whose items the bare calls write.

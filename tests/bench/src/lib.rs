@@ -21,8 +21,18 @@ pub use chart::{Line, line_chart};
 
 use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
+use local::Database;
+use serde_json::json;
+
 /// The page of figures, in which each bench has a part of its own.
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/performance.md");
+
+/// Leaves the table without its stream: the embedded database looks through all of a stream's records at each write, which
+/// DynamoDB does not, and nobody follows it here.
+pub async fn drop_stream(database: &Database) {
+    let none = json!({"TableName": database.table(), "StreamSpecification": {"StreamEnabled": false}});
+    database.call("DynamoDB_20120810.UpdateTable", none).await.unwrap();
+}
 
 /// A table of figures, as Markdown.
 pub struct Table {
