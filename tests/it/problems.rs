@@ -17,7 +17,7 @@ const WRITE: &str = "TransactWriteItems";
 /// Tries that the SDK makes of one request.
 const SDK_TRIES: usize = 4;
 /// Tries that the store makes of one change: against others, and against a database that does not answer.
-const TRIES: usize = 12;
+const TRIES: usize = 18;
 const UNANSWERED_WRITES: usize = 3;
 /// What the rules of the ledger allow an account to hold.
 const MAX_OPEN_LOTS: usize = 500;

@@ -142,7 +142,7 @@ async fn a_cancellation_for_any_other_reason_is_our_fault_and_tells_the_client_n
 #[tokio::test]
 async fn contention_without_end_is_a_conflict_after_a_bounded_number_of_tries() {
     let world = alice_has_25().await;
-    let tries = 12;
+    let tries = 18;
     let (answer, trips) =
         redeem_under(&world, &vec![Fault::cancelled(&["TransactionConflict", "None"]); tries]).await;
     let answer = answer.expect(409, "conflict");
