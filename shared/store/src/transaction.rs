@@ -15,7 +15,7 @@ use crate::{
 /// most, less than whoever calls waits: it is told of the conflict.
 pub(crate) const MAX_TRIES: u32 = 18;
 /// The first pause between tries is at most this: a read and a write take some 15 ms, and whoever comes back within that meets the
-/// same writer again (docs/performance.md, "Contention", has what was tried). Each next is at most three times as long …
+/// same writer again (docs/decisions.md, 40, has what was tried). Each next is at most three times as long …
 const FIRST_PAUSE: Duration = Duration::from_millis(64);
 /// … up to this.
 const MAX_PAUSE: Duration = Duration::from_millis(300);
