@@ -44,6 +44,12 @@ impl WebhookUrl {
             return Err("must have no spaces, line breaks or backslashes".to_owned());
         }
         let url = Url::parse(text).map_err(|error| format!("must be a whole address: {error}"))?;
+        // `https:/example.com` is one of those.
+        let begins =
+            |with: &str| text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+        if !begins("https://") && !begins("http://") {
+            return Err("must begin with https://".to_owned());
+        }
         let url = Self(url);
         url.check(reach)?;
         Ok(url)
@@ -388,6 +394,9 @@ mod tests {
             "https:",
             "https://",
             "https:///",
+            "https:example.com",
+            "https:/example.com",
+            "https:,/example.com",
             "example.com",
             "//example.com",
             "/hooks",
