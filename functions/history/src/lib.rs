@@ -43,6 +43,10 @@ struct EntriesQuery {
     cursor: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 async fn customer(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let CustomerQuery { as_of } = call.query()?;
@@ -95,6 +99,7 @@ async fn topups(store: Store, call: Call) -> Result<Reply, Problem> {
 
 async fn verification(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
+    let Nothing {} = call.query()?;
 
     let verified = store.verify(&customer, call.at).await?.ok_or_else(Problem::customer_not_found)?;
 

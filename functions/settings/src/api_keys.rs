@@ -5,6 +5,8 @@ use ledger::{Label, Role};
 use serde::{Deserialize, Serialize};
 use store::{ApiKey, Store};
 
+use crate::Nothing;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -34,6 +36,8 @@ pub(crate) async fn create(store: Store, call: Call) -> Result<Reply, Problem> {
 
 pub(crate) async fn revoke(store: Store, call: Call) -> Result<Reply, Problem> {
     let id: String = call.path("id")?;
+    let Nothing {} = call.query()?;
+
     let stored = store.api_key(&id).await?.ok_or_else(Problem::api_key_not_found)?;
 
     // Revoking twice keeps the first moment.
