@@ -179,7 +179,7 @@ struct Door {
 pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let folder = options.data.as_deref();
     let claim = folder.map(Claim::alone_on).transpose()?;
-    let now = Timestamp::now();
+    let now = now();
     let credentials = Credentials::of(folder, now)?;
     let database = Database::start(folder.map(|folder| folder.join(LEDGER)).as_deref(), 0).await?;
     let store = Store::connect(database.connection());
@@ -232,7 +232,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
         .clone()
         .ok_or("--database-only keeps its environment file with its data: no --memory")?;
     let claim = Claim::alone_on(&folder)?;
-    let now = Timestamp::now();
+    let now = now();
     let credentials = Credentials::of(Some(&folder), now)?;
     let database = Database::start(Some(&folder.join(LEDGER)), options.port).await?;
     let store = Store::connect(database.connection());
@@ -320,6 +320,12 @@ fn scheduled_event(at: Timestamp) -> Value {
         "version": "0", "id": "local", "detail-type": "Scheduled Event", "source": "aws.events", "account": "local",
         "time": at, "region": "local", "resources": ["local"], "detail": {},
     })
+}
+
+/// This moment, in the milliseconds that the ledger counts in.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Failure> {
