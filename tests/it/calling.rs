@@ -99,6 +99,8 @@ fn rows() -> Vec<Row> {
         ),
         row("POST", "/v1/settings/webhooks/{id}/secret", json!({}), [403, 403, 403, 200]),
         row("DELETE", "/v1/settings/webhooks/{id}", json!(null), [403, 403, 403, 204]),
+        row("GET", "/openapi.json", json!(null), [200, 200, 200, 200]),
+        row("GET", "/docs", json!(null), [200, 200, 200, 200]),
         // Whatever the template has no route for.
         row("$default", "", json!(null), [404, 404, 404, 404]),
     ]
@@ -344,7 +346,9 @@ async fn no_route_lets_in_whom_nobody_knows() {
     world.granted("alice", "1000", json!({})).await;
     let strangers = strangers(&world).await;
     let before = world.all_of("alice").await;
-    for row in rows().iter().filter(|row| row.method != "$default") {
+    let shut = rows().into_iter().filter(|row| row.method != "$default" && row.path.starts_with("/v1/"));
+    let shut: Vec<Row> = shut.collect();
+    for row in &shut {
         let path = row.path.replace("{customer}", "alice").replace("{topup}", "USD-AAAAAAAAAAAAAAAAAAAAAA");
         let nobody = [("no credential".to_owned(), world.nobody())];
         let strangers =
@@ -360,7 +364,7 @@ async fn no_route_lets_in_whom_nobody_knows() {
     }
     assert_eq!(world.all_of("alice").await, before);
     assert_eq!(world.admin().get("/v1/settings").await.json["version"], 0);
-    eprintln!("{} routes, each shut to {} strangers", rows().len() - 1, strangers.len() + 1);
+    eprintln!("{} routes, each shut to {} strangers", shut.len(), strangers.len() + 1);
 }
 
 #[tokio::test]
@@ -454,6 +458,8 @@ async fn what_is_no_route_is_not_found_whoever_asks() {
     let world = World::start().await;
     for (method, path) in [
         ("GET", "/"),
+        ("GET", "/docs/"),
+        ("HEAD", "/openapi.json"),
         ("GET", "/v1"),
         ("POST", "/v1/customers"),
         ("GET", "/v2/customers/alice"),

@@ -14,6 +14,7 @@ mod support {
     pub mod curve;
     pub mod dice;
     pub mod lambda;
+    pub mod openapi;
     pub mod process;
     pub mod wire;
     pub mod world;
@@ -29,6 +30,7 @@ mod calling;
 mod configuring;
 mod cost;
 mod defects;
+mod describing;
 mod erasing;
 mod expiring;
 mod faults;

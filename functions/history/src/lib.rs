@@ -1,7 +1,8 @@
 //! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why; `…/verification`: whether all of it
-//! follows; `GET /v1/customers`: all of them.
+//! follows; `GET /v1/customers`: all of them; `GET /openapi.json`, `GET /docs`: what the API is.
 
 mod customers;
+mod description;
 
 use edge::{
     Access, Call, CustomerView, EntryView, Limit, PageQuery, Problem, Reply, Routes, TopupView,
@@ -20,6 +21,8 @@ pub fn routes() -> Routes {
         .on(Method::GET, "/v1/customers/{customer}/entries", Access::All, entries)
         .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
         .on(Method::GET, "/v1/customers/{customer}/verification", Access::Admin, verification)
+        .publishing("/openapi.json", description::DOCUMENT)
+        .publishing("/docs", description::PAGE)
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ pub use endpoints::{EVENT_TYPES, Endpoint, EndpointId, Endpoints, EventTypes};
 pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use problem::Problem;
-pub use reply::Reply;
+pub use reply::{Published, Reply};
 pub use routes::{Access, Route, Routes, Service};
 pub use start::{
     Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, stream, variable,

@@ -2,8 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use ledger::Role;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use ledger::{Hash, Role};
 use serde::Serialize;
 use store::Committed;
 
@@ -11,13 +11,29 @@ use crate::{AccountView, EntryView, Problem};
 
 /// Says that an earlier call with the same key did it.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// What is about somebody's credit is kept nowhere.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// How long what is the same for everybody may be kept.
+const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// What a function answers when it succeeds.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
+    headers: HeaderMap,
     body: Bytes,
     replayed: bool,
+}
+
+/// What is the same for whoever asks: a text that is compiled in.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// What it is, as `Content-Type` says it.
+    pub media_type: &'static str,
+    /// What a browser may do with it, as `Content-Security-Policy` says it.
+    pub policy: &'static str,
+    /// The text itself.
+    pub text: &'static str,
 }
 
 #[derive(Serialize)]
@@ -85,7 +101,28 @@ impl Reply {
 
     /// 204: done, and nothing to say.
     pub fn done() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), replayed: false }
+        let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, NO_STORE)]);
+        Self { status: StatusCode::NO_CONTENT, headers, body: Bytes::new(), replayed: false }
+    }
+
+    /// 200 with what is the same for everybody; 304 without it for whoever has these bytes already.
+    pub(crate) fn published(published: &Published, asked: &HeaderMap) -> Self {
+        let tag = format!("\"{}\"", Hash::of(published.text.as_bytes()));
+        let known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| {
+            let mut tags = known.to_str().unwrap_or_default().split(',').map(str::trim);
+            tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+        });
+        let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static(""));
+        let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, KEPT), (header::ETAG, tag)]);
+        if known {
+            return Self { status: StatusCode::NOT_MODIFIED, headers, body: Bytes::new(), replayed: false };
+        }
+        let policy = HeaderValue::from_static(published.policy);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(published.media_type));
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let body = Bytes::from_static(published.text.as_bytes());
+        Self { status: StatusCode::OK, headers, body, replayed: false }
     }
 
     /// Marks an answer that an earlier call earned.
@@ -96,7 +133,9 @@ impl Reply {
 
     fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok(Self { status, body: Bytes::from(body), replayed: false })
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, NO_STORE)]);
+        Ok(Self { status, headers, body: Bytes::from(body), replayed: false })
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -110,13 +149,9 @@ impl Reply {
     pub(crate) fn into_response(self) -> Response<Bytes> {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        if self.status != StatusCode::NO_CONTENT {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        *response.headers_mut() = self.headers;
         if self.replayed {
-            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+            response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         response
     }

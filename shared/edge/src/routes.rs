@@ -13,7 +13,7 @@ use ledger::{CustomerId, Role};
 use percent_encoding::percent_decode_str;
 use store::Store;
 
-use crate::{Call, Gate, Problem, Reply, Who, call::MAX_BODY};
+use crate::{Call, Gate, Problem, Published, Reply, Who, call::MAX_BODY};
 
 /// The name of the path's part that says whose credit it is about.
 const CUSTOMER: &str = "customer";
@@ -31,6 +31,8 @@ pub enum Access {
     Staff,
     /// Also a customer, for itself.
     All,
+    /// Whoever asks, without a credential.
+    Anybody,
 }
 
 impl Access {
@@ -38,7 +40,7 @@ impl Access {
         match role {
             Role::Admin => true,
             Role::Store => self != Self::Admin,
-            Role::Customer => self == Self::All,
+            Role::Customer => matches!(self, Self::All | Self::Anybody),
             Role::System => false,
         }
     }
@@ -54,7 +56,15 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    handler: Box<dyn Fn(Store, Call) -> Answer + Send + Sync>,
+    handler: Handler,
+}
+
+/// What answers a route.
+enum Handler {
+    /// A call of somebody who may.
+    Called(Box<dyn Fn(Store, Call) -> Answer + Send + Sync>),
+    /// Everybody alike.
+    Published(Published),
 }
 
 /// The routes of one function.
@@ -75,7 +85,15 @@ impl Routes {
         A: Future<Output = Result<Reply, Problem>> + Send + 'static,
     {
         let handler = Box::new(move |store, call| -> Answer { Box::pin(handler(store, call)) });
-        self.0.push(Route { method, path, access, handler });
+        self.0.push(Route { method, path, access, handler: Handler::Called(handler) });
+        self
+    }
+
+    /// Adds what is the same for whoever asks.
+    #[must_use]
+    pub fn publishing(mut self, path: &'static str, published: Published) -> Self {
+        let handler = Handler::Published(published);
+        self.0.push(Route { method: Method::GET, path, access: Access::Anybody, handler });
         self
     }
 
@@ -119,11 +137,14 @@ impl Service {
         let answer = match found {
             None if lacks_customer(&path) => Err(Problem::invalid(CUSTOMER, "is required in the path")),
             None => Err(Problem::route_not_found()),
-            Some((route, params)) => {
-                let call = Box::pin(self.call(route, params, request, at, &mut who));
-                let answered = tokio::time::timeout(PATIENCE, call).await;
-                answered.unwrap_or_else(|_| Err(Problem::unavailable("the time ran out")))
-            }
+            Some((route, params)) => match &route.handler {
+                Handler::Published(published) => Ok(Reply::published(published, request.headers())),
+                Handler::Called(handler) => {
+                    let call = Box::pin(self.call(route, handler, params, request, at, &mut who));
+                    let answered = tokio::time::timeout(PATIENCE, call).await;
+                    answered.unwrap_or_else(|_| Err(Problem::unavailable("the time ran out")))
+                }
+            },
         };
 
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -151,6 +172,7 @@ impl Service {
     async fn call(
         &self,
         route: &Route,
+        handler: &(dyn Fn(Store, Call) -> Answer + Send + Sync),
         params: Vec<(&'static str, String)>,
         request: Request<Bytes>,
         at: Timestamp,
@@ -182,7 +204,7 @@ impl Service {
         }
         let query = parts.uri.query().unwrap_or_default().to_owned();
         let call = Call { at, who, route: route.path, params, query, headers: parts.headers, body };
-        (route.handler)(self.store.clone(), call).await
+        handler(self.store.clone(), call).await
     }
 }
 

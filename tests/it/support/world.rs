@@ -19,7 +19,10 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use store::{Connection, Store};
 
-use crate::support::wire::Wire;
+use crate::support::{
+    openapi::{self, Exchange},
+    wire::Wire,
+};
 
 /// When every test begins.
 pub const START: &str = "2026-11-22T10:00:00Z";
@@ -340,10 +343,19 @@ impl Client<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(body).unwrap();
+        let request = request.body(body.clone()).unwrap();
         let response = self.world.bundle.respond(request, self.world.now(), "test").await;
-        let (parts, body) = response.into_parts();
-        let text = String::from_utf8(body.to_vec()).unwrap();
+        let (parts, answered) = response.into_parts();
+        let text = String::from_utf8(answered.to_vec()).unwrap();
+        openapi::hold(&Exchange {
+            method,
+            path,
+            headers,
+            body: &body,
+            status: parts.status.as_u16(),
+            answered: &parts.headers,
+            text: &text,
+        });
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: parts.status.as_u16(), headers: parts.headers, text, json }
     }
