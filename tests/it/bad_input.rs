@@ -468,6 +468,20 @@ async fn every_setting_is_checked() {
             ],
         ),
         ("/expiry_days/paid", vec![json!(0), json!("1"), json!(null), json!({})]),
+        ("/chart_of_accounts", vec![json!("Assets:Sales"), json!([]), json!(1)]),
+        ("/chart_of_accounts/sails", vec![json!("Assets:Sales")]),
+        (
+            "/chart_of_accounts/sales",
+            and_null(texts(&[
+                "",
+                "Assets",
+                "Sales",
+                "assets:Sales",
+                "Assets:sales",
+                "Assets:A B",
+                "Assets:{method}",
+            ])),
+        ),
         ("/expiry_days/gift", vec![json!(1)]),
         ("/expiry_day", vec![json!(1)]),
         ("/version", vec![json!(1)]),
@@ -475,7 +489,7 @@ async fn every_setting_is_checked() {
     ];
     let base = json!({
         "topup_methods": ["cash"], "topup_max": {"USD": "1"}, "expiry_days": {"paid": 1},
-        "topup_approval": {"manual_above": {"USD": "1"}},
+        "topup_approval": {"manual_above": {"USD": "1"}}, "chart_of_accounts": {"sales": "Assets:Sales"},
     });
     check("PUT", |_| "/v1/settings".to_owned(), base, &cases, &[]).await;
 }

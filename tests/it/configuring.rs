@@ -17,7 +17,7 @@ fn defaults() -> Value {
         "transaction_limit": null, "topup_min": null, "topup_max": null, "topup_limit": null, "topup_methods": null,
         "topup_approval": "manual", "topup_pending_days": 30, "overdraft_limit": null, "withdrawal": false, "withdrawable": ["paid", "refund"], "expiry_exempt": false,
         "refund_grace_days": 30, "hold_ttl_seconds": 900,
-        "expiry_days": null, "apply_to_existing": false, "remind_days": [],
+        "expiry_days": null, "apply_to_existing": false, "remind_days": [], "chart_of_accounts": null,
     })
 }
 
@@ -55,7 +55,7 @@ async fn settings_are_written_whole_and_read_back_in_their_one_form() {
         "topup_approval": {"manual_above": {"USD": "100.00"}}, "topup_pending_days": 7,
         "expiry_days": {"goodwill": 90, "promotional": 36_500}, "overdraft_limit": {"USD": "50.00"}, "withdrawal": true,
         "withdrawable": ["paid"], "apply_to_existing": false, "expiry_exempt": true, "refund_grace_days": 0, "hold_ttl_seconds": 604_800,
-        "remind_days": [],
+        "remind_days": [], "chart_of_accounts": {"payments": "Assets:Bank:{method}", "sales": "Assets:1200:StoreCredit"},
     });
     for (at, (written, read)) in [
         (json!({}), defaults()),

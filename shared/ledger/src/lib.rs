@@ -6,10 +6,13 @@
 mod account;
 mod adjust;
 mod audit;
+mod books;
+mod chart;
 mod entry;
 mod expire;
 mod grant;
 mod ids;
+mod journal;
 mod mend;
 mod money;
 mod policy;
@@ -29,6 +32,8 @@ pub use account::{
 };
 pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
 pub use audit::{Audit, Beside, Booked, Finding, Flaw};
+pub use books::BooksFormat;
+pub use chart::{AccountName, AccountRole, Chart, InvalidAccountName};
 pub use entry::{
     Actor, Allocation, Change, ContentForm, Entry, EntryType, FreeText, Hash, Line, NEVER, Origin, Payment,
     PaymentMode, SALT, Seal, Texts, Unreadable, Written,
@@ -39,6 +44,7 @@ pub use ids::{
     CustomerId, Day, EntryId, GroupId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label,
     Language, LotId, LotNumber, Moment, Note, TopupId,
 };
+pub use journal::{Booking, Leg, Posting, Unbooked};
 pub use mend::{Left, Mend, Mended, automatic_topup};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{

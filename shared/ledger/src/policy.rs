@@ -13,7 +13,7 @@ use serde::{
 };
 
 use crate::{
-    Category, Currency, Label, Money, Object,
+    Category, Chart, Currency, Label, Money, Object,
     money::{Amount, Percent},
     text::words,
 };
@@ -108,6 +108,9 @@ settings! {
         time_zone: Zone = Zone::utc(),
         /// The store credit's own place among an order's lines.
         sort_order: i64 = 9,
+        /// The names of the accounts that the journal books to; `None`, or a role without one, has the default's. Boxed,
+        /// since every call reads the settings, and few ask for the journal.
+        chart_of_accounts: Option<Box<Chart>> = None,
     }
     every level {
         /// Whether credit can be spent or withdrawn at all.
@@ -660,6 +663,10 @@ mod tests {
         check(r#"{"expiry_days": {"paid": 1, "paid": 2}}"#, Err("paid must be given once"));
         check(r#"{"time_zone": "Mars/Olympus"}"#, Err("IANA"));
         check(r#"{"currency": "usd"}"#, Err("three capital letters"));
+        check(r#"{"chart_of_accounts": null}"#, Ok(()));
+        check(r#"{"chart_of_accounts": {"sales": "Assets:1200-Sales"}}"#, Ok(()));
+        check(r#"{"chart_of_accounts": {"sales": "Sales"}}"#, Err("must be an account such as"));
+        check(r#"{"chart_of_accounts": {"sails": "Assets:Sales"}}"#, Err("unknown variant `sails`"));
     }
 
     #[test]
@@ -699,7 +706,7 @@ mod tests {
         assert_eq!(written, r#"{"balance_limit":null,"expiry_days":null}"#);
         assert_eq!(given(&written).unwrap(), customer);
 
-        for name in ["currency", "time_zone", "sort_order", "usage"] {
+        for name in ["currency", "time_zone", "sort_order", "chart_of_accounts", "usage"] {
             let refused = given(&format!(r#"{{"{name}": null}}"#)).unwrap_err().to_string();
             assert!(refused.contains("unknown field"), "{refused}");
         }
@@ -711,7 +718,7 @@ mod tests {
             let alone = given(&serde_json::json!({name.clone(): value}).to_string());
             assert_eq!(
                 alone.is_ok(),
-                !["currency", "time_zone", "sort_order"].contains(&name.as_str()),
+                !["currency", "time_zone", "sort_order", "chart_of_accounts"].contains(&name.as_str()),
                 "{name}"
             );
             assert!(alone.is_err() || alone.unwrap().gives(&name), "{name}");

@@ -39,6 +39,7 @@ macro_rules! serde_as_text {
 }
 
 serde_as_text!(
+    crate::AccountName,
     crate::Currency,
     crate::CustomerId,
     crate::Day,
