@@ -43,6 +43,7 @@ static SERVICES: LazyLock<Vec<Service>> = LazyLock::new(|| {
         grant::routes(),
         history::routes(),
         redeem::routes(),
+        reports::routes(),
         request_topup::routes(),
         settings::routes(Reach::Public),
         withdraw::routes(),

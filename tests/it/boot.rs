@@ -14,13 +14,14 @@ use crate::support::{
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 
 /// The event of each function, in an order in which each finds what it needs.
-const EVENTS: [(&str, &str); 13] = [
+const EVENTS: [(&str, &str); 14] = [
     ("settings", include_str!("events/settings.json")),
     ("grant", include_str!("events/grant.json")),
     ("redeem", include_str!("events/redeem.json")),
     ("request-topup", include_str!("events/request-topup.json")),
     ("approve", include_str!("events/approve.json")),
     ("history", include_str!("events/history.json")),
+    ("reports", include_str!("events/reports.json")),
     ("withdraw", include_str!("events/withdraw.json")),
     ("expire-on-schedule", include_str!("events/expire-on-schedule.json")),
     ("index-customers", include_str!("events/index-customers.json")),
@@ -90,6 +91,7 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
                 "redeem" => &["/applied", "/remaining_due", "/entry/id", "/account/balance"],
                 "request-topup" => &["/topup/status", "/topup/amount"],
                 "withdraw" => &["/entry/id", "/entry/amount", "/account/balance"],
+                "reports" => &["/data/0/customer", "/next_cursor"],
                 "approve" => &["/data/0/customer", "/data/0/amount", "/data/0/status"],
                 _ => &["/customer", "/accounts/0/balance", "/accounts/0/lots/0/remaining"],
             };
@@ -103,6 +105,8 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
         ("request-topup", 201, vec!["pending", "50.00"]),
         ("approve", 200, vec!["alice", "50.00", "pending"]),
         ("history", 200, vec!["alice", "17.00", "17.00"]),
+        // Nobody has booked anything yet.
+        ("reports", 200, vec!["-", "-"]),
         ("withdraw", 201, vec!["USD-3", "-1.00", "16.00"]),
     ];
     assert_eq!(seen, expected);

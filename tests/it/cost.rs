@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use ledger::EntryType;
 use serde_json::json;
-use store::ChangedItem;
+use store::{ChangedItem, EntriesFilter};
 
 use crate::support::{
     bill::{Bill, Month, Units},
@@ -117,6 +118,23 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     note("listing a balance");
     admin.get("/v1/customers?sort=-balance").await.expect(200, "");
     note("list of one customer");
+    let alice = "alice".parse().unwrap();
+    let entries =
+        world.store.entries(&alice, &EntriesFilter::default(), None, 50).await.unwrap().unwrap().data;
+    world.wire.trips();
+    let entry = |kind| entries.iter().find(|entry| entry.kind == kind).unwrap();
+    world.store.book(entry(EntryType::Redeem)).await.unwrap();
+    note("booking a redemption");
+    world.store.book(entry(EntryType::Refund)).await.unwrap();
+    note("booking a refund");
+    world.store.book(entry(EntryType::Hold)).await.unwrap();
+    note("booking a hold");
+    for entry in &entries {
+        world.store.book(entry).await.unwrap();
+    }
+    world.wire.trips();
+    admin.get("/v1/journal?from=2026-11-01&to=2026-11-30&limit=200").await.expect(200, "");
+    note("journal");
 
     world.set_now("2027-01-01T00:00:00Z");
     world
@@ -158,6 +176,12 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         "listing a balance: GetItem 1, GetItem 1, PutItem 3",
         // The settings; then the four parts of the list at the same time; then the customer.
         "list of one customer: BatchGetItem 2, GetItem 1, Query 0.5, Query 0.5, Query 0.5, Query 0.5",
+        // An entry whose lots it tells of; one that gives back; one that moves nothing.
+        "booking a redemption: PutItem 1",
+        "booking a refund: PutItem 1, Query 1",
+        "booking a hold: ",
+        // The settings; then the four parts of the month at the same time.
+        "journal: GetItem 1, Query 1, Query 1, Query 1, Query 1",
         "expire: BatchGetItem 3, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);
@@ -177,10 +201,11 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         }
     }
 
-    let (redemption, listing) = (calls["grant, redeem, hold, withdraw, debit"].0, calls[LISTING].0);
+    let (redemption, listing) =
+        (calls["grant, redeem, hold, withdraw, debit"].0, [calls[LISTING].0, calls[BOOKING].0]);
     let sums = [
         ("a million redemptions: API, function, database", bill.call(redemption)),
-        ("behind them: lists, and who is told", bill.behind(listing)),
+        ("behind them: lists, journal, and who is told", bill.behind(&listing)),
         ("their logs", bill.logs()),
     ];
     for (what, dollars) in sums.map(|(what, dollars)| (what, dollars.round_dp(2))) {
@@ -189,7 +214,7 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     let rows = README_ROWS.len().strict_add(sums.len());
     assert_eq!(rows_below("## What a call costs"), rows, "README.md has a row that is not measured");
     let alarms = TEMPLATE.matches("AWS::CloudWatch::Alarm").count().try_into().unwrap();
-    let months = bill.months(&calls, listing, alarms);
+    let months = bill.months(&calls, &listing, alarms);
     for Month { shop, list, free } in &months {
         let (list, free) = (list.round_dp(2), free.round_dp(2));
         shown(&format!("| {shop} | {list:.2} | {free:.2} |"), shop);
@@ -239,6 +264,9 @@ enum By {
 /// The row of what follows each entry.
 const LISTING: &str = "list a changed balance, behind the call";
 
+/// And the other.
+const BOOKING: &str = "book an entry, behind the call";
+
 const README_ROWS: &[Row] = &[
     Row {
         call: "grant, redeem, hold, withdraw, debit",
@@ -280,7 +308,9 @@ const README_ROWS: &[Row] = &[
     Row { call: "approve", trips: 2, by: By::CallThatEnters, measured: &["approve"] },
     Row { call: "expire, an account", trips: 2, by: By::Schedule, measured: &["expire"] },
     Row { call: LISTING, trips: 3, by: By::Schedule, measured: &["listing a balance"] },
+    Row { call: BOOKING, trips: 1, by: By::Schedule, measured: &["booking a redemption"] },
     Row { call: "list of customers, of one", trips: 3, by: By::Call, measured: &["list of one customer"] },
+    Row { call: "journal of a month, a page", trips: 2, by: By::Call, measured: &["journal"] },
 ];
 
 /// The page of figures, of which this test holds the part that is counted.

@@ -25,6 +25,7 @@ mod attacked_again;
 mod attacked_thrice;
 mod auditing;
 mod bad_input;
+mod booking;
 mod boot;
 mod calling;
 mod configuring;

@@ -17,6 +17,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("grant", grant::routes()),
         ("history", history::routes()),
         ("redeem", redeem::routes()),
+        ("reports", reports::routes()),
         ("request-topup", request_topup::routes()),
         ("settings", settings::routes(Reach::Anywhere)),
         ("withdraw", withdraw::routes()),

@@ -328,7 +328,9 @@ impl Auditor<'_> {
 }
 
 /// Asks for this until the database answers, and others let it; up to a bound.
-async fn patiently<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, Error>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, Error> {
     let mut tries = 0_u32;
     loop {
         match ask().await {

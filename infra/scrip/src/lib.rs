@@ -1,9 +1,10 @@
 //! The auditor: reads a whole store, from its table or from an export of it, and holds everything against everything. And
-//! the repair of a table that was restored, which walks it in the same way.
+//! the repair of a table that was restored, which walks it in the same way; and the journal made anew.
 //!
 //! The auditor writes nothing but files of its own, which are gone when it ends, and needs no right but to read.
 
 mod audit;
+mod journal;
 mod source;
 mod spool;
 
@@ -11,4 +12,5 @@ mod spool;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub use audit::{Options, Repairs, Summary, audit, repair};
+pub use journal::{Journaled, journal};
 pub use source::Source;

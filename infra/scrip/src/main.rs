@@ -1,5 +1,6 @@
 //! `scrip audit`: ends with 0 where everything follows, with 1 where something does not, with 2 where it could not read.
 //! `scrip repair`: with 0 where everything does or was repaired, with 1 where something is left, with 2 likewise.
+//! `scrip journal`: with 0 where every entry is in the journal, with 1 where one was not and was not written, with 2 likewise.
 
 use std::{
     io::{self, Write},
@@ -11,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use ledger::{Currency, CustomerId};
 use scrip::{Failure, Options, Repairs, Source};
-use store::Connection;
+use store::{Connection, Store};
 
 /// What an operator of Scrip does to a whole store.
 #[derive(Parser)]
@@ -29,6 +30,9 @@ enum Sub {
     /// Prints each item of a restored table that has to be otherwise for its entries, and what stays wrong and why, as lines of
     /// JSON; and writes it, if told to. Ends with 1 if anything is left, with 2 if it could not read.
     Repair(Repair),
+    /// Prints each entry that is missing in the journal, or stands there otherwise than it says, as a line of JSON; and writes it,
+    /// if told to. Ends with 1 if any is missing still, with 2 if it could not read.
+    Journal(Journal),
 }
 
 #[derive(Args)]
@@ -60,6 +64,19 @@ struct Repair {
 }
 
 #[derive(Args)]
+struct Journal {
+    /// The table, with the credentials and the region of AWS's own variables.
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// Write it. Others may write meanwhile: what stands there twice is the same.
+    #[arg(long)]
+    write: bool,
+    /// Another address than the region's own, such as that of `cargo local --database-only`.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+}
+
+#[derive(Args)]
 struct Walk {
     /// Another address than the region's own, such as that of `cargo local --database-only`.
     #[arg(long, value_name = "URL", requires = "table")]
@@ -86,6 +103,7 @@ async fn main() -> ExitCode {
     let done = match Command::parse().command {
         Sub::Audit(command) => audit(command).await,
         Sub::Repair(command) => repair(command).await,
+        Sub::Journal(command) => journal(command).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -117,6 +135,17 @@ async fn repair(Repair { table, write, roll_back, walk }: Repair) -> Result<bool
     let summary = scrip::repair(&source, &walk.options(), &repairs, &mut out, &mut io::stderr()).await?;
     out.flush()?;
     Ok(summary.findings == 0 && (write || summary.repairs == 0))
+}
+
+/// Whether nothing is missing.
+async fn journal(Journal { table, write, endpoint }: Journal) -> Result<bool, Failure> {
+    let mut connection = Connection::to_table(table)?;
+    connection.endpoint = endpoint.or(connection.endpoint);
+    let store = Store::connect(connection);
+    let mut out = io::stdout();
+    let journaled = scrip::journal(&store, write, &mut out, &mut io::stderr()).await?;
+    out.flush()?;
+    Ok(write || journaled.amiss == 0)
 }
 
 impl Walk {

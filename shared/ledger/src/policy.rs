@@ -577,6 +577,11 @@ impl Zone {
         self.day_of(expires_at.checked_sub(SignedDuration::from_millis(1)).unwrap_or(expires_at))
     }
 
+    /// The moment at which this day begins here; `None` beyond the calendar.
+    pub fn start_of(&self, day: Date) -> Option<Timestamp> {
+        self.end_of(day.yesterday().ok()?)
+    }
+
     /// The moment at which this day ends here and the next begins; `None` beyond the calendar.
     pub fn end_of(&self, day: Date) -> Option<Timestamp> {
         Some(day.tomorrow().ok()?.to_zoned(self.zone.clone()).ok()?.timestamp())
@@ -736,6 +741,9 @@ mod tests {
         // The clocks go forward on 29 March 2026 in Paris: that day has 23 hours.
         assert_eq!(end("Europe/Paris", "2026-03-28"), "2026-03-28T23:00:00Z");
         assert_eq!(end("Europe/Paris", "2026-03-29"), "2026-03-29T22:00:00Z");
+        let start =
+            |zone: &str, day: &str| zone.parse::<Zone>().unwrap().start_of(day.parse().unwrap()).unwrap();
+        assert_eq!(start("Europe/Paris", "2026-03-29").to_string(), end("Europe/Paris", "2026-03-28"));
         // In Beirut they go forward at midnight: 29 March 2026 begins at one o'clock.
         assert_eq!(end("Asia/Beirut", "2026-03-28"), "2026-03-28T22:00:00Z");
     }

@@ -18,6 +18,7 @@
 //! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
+//! | what an entry moves in the books | `JOURNAL#2026-11#shard`: the month in UTC | moment, customer, currency, number | |
 //! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
 //! | how far the daily audit is | `JOB#AUDIT` | `JOB` | |
 //! | how far the reminders are | `JOB#REMINDERS` | `JOB` | |
@@ -25,8 +26,8 @@
 //! | grant to a group | `GRANT#id` | `JOB` | |
 //! | member that it could not credit | `GRANT#id` | `F#customer` | |
 //!
-//! What a list says follows from the customer's own items, and is written once those are: it may be behind, and is not
-//! what anything is decided by.
+//! What a list or the journal says follows from the customer's own items, and is written once those are: it may be behind, and
+//! is not what anything is decided by.
 //!
 //! Amounts are stored as counts of smallest units, moments as milliseconds since 1970.
 
@@ -34,11 +35,11 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use ledger::{
-    Account, Actor, BoundBy, Category, Currency, CustomerId, Entry, EntryId, GroupId, Hash, Hold,
-    IdempotencyKey, Label, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin, Payment, Resolution,
-    Role, Texts, Topup, TopupId, TopupStatus, Written,
+    Account, AccountRole, Actor, Booking, BoundBy, Category, Currency, CustomerId, Entry, EntryId, EntryType,
+    GroupId, Hash, Hold, IdempotencyKey, Label, Leg, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin,
+    Payment, Resolution, Role, Texts, Topup, TopupId, TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -71,6 +72,10 @@ pub(crate) const GRANTS: &str = "GRANT#";
 pub(crate) const FAILURES: &str = "F#";
 /// Parts of each list by balance: it changes with every entry.
 pub(crate) const BALANCE_SHARDS: u8 = 4;
+/// The prefix of the partitions of the journal.
+pub(crate) const JOURNAL: &str = "JOURNAL#";
+/// Parts of the journal in each month: a partition takes 1,000 writes a second, and each entry that moves anything is one.
+pub(crate) const JOURNAL_SHARDS: u8 = 4;
 /// The index of work to do: what expires next, which top-ups wait.
 pub(crate) const WORK: &str = "work";
 /// The index of an account's entries by number and of a customer's top-ups by time.
@@ -154,6 +159,15 @@ impl Key {
     /// Of an account in the list by balance.
     pub(crate) fn listed_balance(customer: &CustomerId, currency: Currency) -> Self {
         Self { pk: format!("{LISTED}{customer}"), sk: currency.to_string() }
+    }
+
+    /// Of an entry in the journal.
+    fn booking(booking: &Booking) -> Self {
+        let Booking { customer, number, at, currency, .. } = booking;
+        let month = at.to_zoned(TimeZone::UTC).date();
+        let shard = shard(customer, JOURNAL_SHARDS);
+        let sk = format!("{}#{customer}#{currency}#{number:012}", moment(*at));
+        Self { pk: journal_partition(month, shard), sk }
     }
 
     pub(crate) fn reach_back() -> Self {
@@ -845,6 +859,62 @@ pub(crate) fn encode_unlisted_balance(customer: &CustomerId, currency: Currency)
     let mut item = Key::listed_balance(customer, currency).to_item();
     item.extend([number("v", FORMAT), number("rev", 0_u64)]);
     item
+}
+
+/// The partition of one part of the journal in the month of this day.
+pub(crate) fn journal_partition(month: Date, shard: u8) -> String {
+    format!("{JOURNAL}{:04}-{:02}#{shard}", month.year(), month.month())
+}
+
+/// What an entry moves as it is packed: its type, order and reference, and its legs: role, method or journal, amount.
+type PackedBooking = (String, Option<String>, Option<String>, Vec<(String, Option<String>, i64)>);
+
+pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, Error> {
+    let key = Key::booking(booking);
+    let text = |label: &Option<Label>| label.as_ref().map(Label::to_string);
+    let leg = |leg: &Leg| {
+        let minor = leg.amount.minor().map_err(|_| corrupt(&key, "an amount is out of range"))?;
+        Ok((leg.role.word().to_owned(), text(&leg.of), minor))
+    };
+    let legs = booking.legs.iter().map(leg).collect::<Result<_, Error>>()?;
+    let packed: PackedBooking =
+        (booking.kind.word().to_owned(), text(&booking.order), text(&booking.reference), legs);
+    let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&key, &error.to_string()))?;
+    let mut item = key.to_item();
+    item.extend([number("v", FORMAT), bytes("b", packed)]);
+    Ok(item)
+}
+
+pub(crate) fn decode_booking(item: &Item) -> Result<Booking, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let mut place = fields.text("sk")?.split('#');
+    let mut part = || place.next().ok_or_else(|| fields.corrupt("its place does not parse"));
+    let damaged = |what: &str| fields.corrupt(&format!("{what} does not parse"));
+    let at = fields.moment(part()?.parse().map_err(|_| damaged("its moment"))?)?;
+    let customer = part()?.parse().map_err(|_| damaged("its customer"))?;
+    let currency: Currency = part()?.parse().map_err(|_| damaged("its currency"))?;
+    let number = part()?.parse().map_err(|_| damaged("its number"))?;
+    let (kind, order, reference, legs): PackedBooking = fields.unpack("b")?;
+    let label = |text: Option<String>| -> Result<Option<Label>, Error> {
+        text.map(|text| text.parse().map_err(|_| damaged("a text"))).transpose()
+    };
+    let leg = |(role, of, minor): (String, Option<String>, i64)| {
+        let role = AccountRole::ALL.iter().copied().find(|known| known.word() == role);
+        let role = role.ok_or_else(|| damaged("a role"))?;
+        Ok(Leg { role, of: label(of)?, amount: Money::from_minor(minor, currency) })
+    };
+    let kind = EntryType::ALL.iter().copied().find(|known| known.word() == kind);
+    Ok(Booking {
+        customer,
+        number,
+        kind: kind.ok_or_else(|| damaged("its type"))?,
+        at,
+        order: label(order)?,
+        reference: label(reference)?,
+        legs: legs.into_iter().map(leg).collect::<Result<_, Error>>()?,
+        currency,
+    })
 }
 
 /// A balance in smallest units as text whose order is that of balances, below zero too.

@@ -4,7 +4,7 @@
 //! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
 //! deleted, but for free texts that are erased, and for where it stands in an index, which an operator's repair puts right;
-//! nothing but lists is written outside a transaction; no table is scanned but by the auditor, which is no function.
+//! nothing but lists and the journal is written outside a transaction; no table is scanned but by the auditor, which is no function.
 
 mod audit;
 mod carrier;
@@ -15,6 +15,7 @@ mod erase;
 mod error;
 mod group_grants;
 mod items;
+mod journal;
 mod lists;
 mod news;
 mod notices;
@@ -38,6 +39,7 @@ pub use documents::{
 pub use error::Error;
 pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, GroupGrantId};
 pub use items::Fingerprint;
+pub use journal::{JournalCursor, Rebooked};
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
 pub use news::News;
 pub use notices::{Notices, Telling, Versioned};

@@ -13,7 +13,7 @@ use crate::{
     Error, Page, Store,
     audit::INDEXED,
     documents::decode_settings,
-    items::{ENTRIES, Fields, GRANTS, Item, Key, LISTED},
+    items::{ENTRIES, Fields, GRANTS, Item, JOURNAL, Key, LISTED, decode_booking},
 };
 
 /// Deepest nesting of an attribute that is read; ours are two deep.
@@ -88,10 +88,11 @@ impl Record {
         };
         let known = match pk.as_str() {
             "STORE" => true,
-            pk => ["KEY#", "TOLD#", "JOB#", GRANTS].iter().any(|prefix| pk.starts_with(prefix)),
+            pk => ["KEY#", "TOLD#", "JOB#", GRANTS, JOURNAL].iter().any(|prefix| pk.starts_with(prefix)),
         };
         let read = match (pk.as_str(), sk.as_str()) {
             ("STORE", "SETTINGS") => decode_settings(Some(&self.0)).map(drop),
+            (pk, _) if pk.starts_with(JOURNAL) => decode_booking(&self.0).map(drop),
             _ => fields.expect_format(),
         };
         match read {

@@ -454,6 +454,17 @@ fn following() -> Vec<Operation> {
             Deed::Follow(Follower::Lists),
         ),
         operation(
+            "book an expiry and a refund",
+            vec![
+                grant("alice", "g1", json!({"expires_on": "2026-12-31"})),
+                redeem("r1", json!({})),
+                Deed::Follow(Follower::Lists),
+                on("USD-2/refund", "f1", json!({"amount": "4.00"})),
+                Deed::Expire("2027-01-01T00:00:00Z"),
+            ],
+            Deed::Follow(Follower::Lists),
+        ),
+        operation(
             "deliver a mail",
             vec![
                 ask("PUT", "settings", "/v1/settings/mail", json!({"sender": "shop@example.com"})),
@@ -498,6 +509,7 @@ fn reading() -> Vec<Operation> {
             ),
         ),
         read("read a customer", "history", "/v1/customers/alice"),
+        read("read the journal", "reports", "/v1/journal?from=2026-11-01&to=2026-11-30"),
         read(
             "read a customer as of a past moment",
             "history",

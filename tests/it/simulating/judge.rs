@@ -26,6 +26,8 @@ struct Found {
     jobs: Vec<Value>,
     /// The customers of each currency's list by balance, and what it says that they have.
     listed: BTreeMap<String, Vec<(String, i64)>>,
+    /// The journal of the books.
+    booked: Vec<Value>,
 }
 
 /// What an account was after an entry.
@@ -91,6 +93,7 @@ pub async fn judge(run: &Rc<Run>) -> Result<(), String> {
     topups(&commands, &attempts, &found)?;
     groups(&commands, &attempts, &found)?;
     lists(&found)?;
+    books(&found)?;
     told_to_others(&run.told.borrow(), &found)
 }
 
@@ -104,6 +107,7 @@ async fn find(run: Rc<Run>) -> Found {
         topups: Vec::new(),
         jobs: Vec::new(),
         listed: BTreeMap::new(),
+        booked: Vec::new(),
     };
     for customer in ["alice", "bob", "carol", "dave"] {
         let path = format!("/v1/customers/{customer}");
@@ -143,6 +147,7 @@ async fn find(run: Rc<Run>) -> Found {
         };
         found.listed.insert(currency.to_owned(), rows.iter().map(row).collect());
     }
+    found.booked = pages(&run, "reports", "/v1/journal?from=2021-01-01&to=2030-12-31&limit=200").await;
     found
 }
 
@@ -635,4 +640,46 @@ fn lists(found: &Found) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Every entry that moves anything is booked once, in time order, and the books come to the balances.
+fn books(found: &Found) -> Result<(), String> {
+    let mut booked: BTreeMap<Of, (i64, BTreeSet<&str>)> = BTreeMap::new();
+    for booking in &found.booked {
+        let text = |member: &str| booking[member].as_str().unwrap();
+        let (balance, entries) =
+            booked.entry((text("customer").to_owned(), text("currency").to_owned())).or_default();
+        let mut sum = 0;
+        for line in booking["lines"].as_array().unwrap() {
+            let (account, debit) =
+                (line["account"].as_str().unwrap(), cents(line["amount"].as_str().unwrap()));
+            sum += debit;
+            if account.starts_with("Liabilities:") || account.starts_with("Assets:Receivable:") {
+                *balance -= debit;
+            }
+        }
+        if sum != 0 || !entries.insert(text("entry")) {
+            return Err(format!("booked twice, or not balanced: {booking}"));
+        }
+    }
+    let ordered = found
+        .booked
+        .is_sorted_by_key(|booking| booking["at"].as_str().unwrap().parse::<Timestamp>().unwrap());
+    if !ordered {
+        return Err("the journal is not in the order of time".to_owned());
+    }
+    for (of, entries) in &found.entries {
+        let moves =
+            |entry: &&Value| !["hold", "release", "expiry_change"].contains(&entry["type"].as_str().unwrap());
+        let should: BTreeSet<&str> =
+            entries.iter().filter(moves).map(|entry| entry["id"].as_str().unwrap()).collect();
+        let balance = entries.last().map_or(0, |entry| cents(entry["balance_after"].as_str().unwrap()));
+        let (is, entries) = booked.remove(of).unwrap_or_default();
+        if (is, &entries) != (balance, &should) {
+            return Err(format!(
+                "{of:?} is booked as {is}, {entries:?}, and should be {balance}, {should:?}"
+            ));
+        }
+    }
+    if booked.is_empty() { Ok(()) } else { Err(format!("nobody has what is booked: {booked:?}")) }
 }

@@ -69,9 +69,9 @@ impl Bill {
             + self.database(units)
     }
 
-    /// What comes behind a million entries: the lists, who is told, the functions that see to it.
-    pub fn behind(&self, listing: Units) -> Decimal {
-        self.database(listing)
+    /// What comes behind a million entries: lists and journal, who is told, the functions that see to it.
+    pub fn behind(&self, following: &[Units]) -> Decimal {
+        following.iter().map(|units| self.database(*units)).sum::<Decimal>()
             + self.number("prices", "events_million")
             + self.number("assumed", "stream_runs") * self.runs(self.number("assumed", "stream_milliseconds"))
     }
@@ -87,7 +87,12 @@ impl Bill {
     }
 
     /// A month of each shop, by what each call takes and whether it makes an entry; after a year, with so many alarms.
-    pub fn months(&self, calls: &BTreeMap<&str, (Units, bool)>, listing: Units, alarms: u32) -> Vec<Month> {
+    pub fn months(
+        &self,
+        calls: &BTreeMap<&str, (Units, bool)>,
+        following: &[Units],
+        alarms: u32,
+    ) -> Vec<Month> {
         let million = Decimal::from(1_000_000);
         let price = |name: &str| self.number("prices", name);
         let shops = self.0["shops"].as_array().unwrap().iter().map(|shop| {
@@ -101,7 +106,7 @@ impl Bill {
                 seconds += millions * self.gigabyte_seconds(self.milliseconds(units.trips));
                 logs += millions * self.gigabytes("log_bytes");
                 if *enters {
-                    list += millions * self.behind(listing);
+                    list += millions * self.behind(following);
                     let behind = millions * self.number("assumed", "stream_runs");
                     runs += behind;
                     seconds += behind * self.gigabyte_seconds(self.number("assumed", "stream_milliseconds"));

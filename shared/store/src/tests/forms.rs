@@ -1,8 +1,12 @@
 //! What is stored, form by form: keys, digests, places in the indexes, documents. They are in tables for ever, and so stand here
 //! as they are written.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use ledger::{Account, BoundBy, Currency, GroupId, Hold, Lot, LotNumber, Money, OrderUse, Origin};
+use ledger::{
+    Account, AccountRole, Booking, BoundBy, Currency, EntryType, GroupId, Hold, Leg, Lot, LotNumber, Money,
+    OrderUse, Origin,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,8 +19,9 @@ use crate::{
     },
     items::{
         BALANCE_SHARDS, Fields, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
-        account_partition, balance_partition, balance_place, encode_listed_balance, encode_listed_group,
-        encode_listed_name, encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
+        account_partition, balance_partition, balance_place, decode_booking, encode_booking,
+        encode_listed_balance, encode_listed_group, encode_listed_name, encode_unlisted_balance,
+        entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
@@ -324,6 +329,47 @@ proptest! {
         let moments = |number: u64| Timestamp::from_millisecond(i64::try_from(number).unwrap()).unwrap();
         prop_assert_eq!(moment(moments(first)).cmp(&moment(moments(second))), first.cmp(&second));
     }
+}
+
+#[test]
+fn what_is_booked_is_written_as_it_always_was() {
+    let leg = |role, of: Option<&str>, minor| Leg { role, of: of.map(parsed), amount: usd(minor) };
+    let booking = Booking {
+        customer: parsed("alice"),
+        number: 12,
+        kind: EntryType::Redeem,
+        at: at("2026-11-30T23:59:59.999Z"),
+        order: Some(parsed("1002")),
+        reference: None,
+        legs: vec![leg(AccountRole::LiabilityPaid, None, 500), leg(AccountRole::Payments, Some("é"), -500)],
+        currency: Currency::USD,
+    };
+    let packed =
+        b"\x06redeem\x01\x041002\x00\x02\x0eliability_paid\x00\xe8\x07\x08payments\x01\x02\xc3\xa9\xe7\x07";
+    let written = encode_booking(&booking).unwrap();
+    let expected = json!({"pk": {"S": "JOURNAL#2026-11#3"}, "sk": {"S": "001796083199999#alice#USD#000000000012"},
+        "v": {"N": "1"}, "b": {"B": STANDARD.encode(packed)}});
+    assert_eq!(written, item(&expected));
+    assert_eq!(decode_booking(&written).unwrap(), booking);
+    for (name, damaged) in [
+        ("sk", json!({"S": "001796083199999#alice#USD"})),
+        ("sk", json!({"S": "now#alice#USD#000000000012"})),
+        ("sk", json!({"S": "001796083199999#a b#USD#000000000012"})),
+        ("sk", json!({"S": "001796083199999#alice#USX#000000000012"})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeex\x00\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x00\x00\x01\x05sails\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x01\x01\n\x00\x00")})),
+        ("v", json!({"N": "2"})),
+    ] {
+        let mut other = expected.clone();
+        other[name] = damaged;
+        assert!(matches!(decode_booking(&item(&other)), Err(Error::Corrupt { .. })), "{other}");
+    }
+    // An auditor reads it, and nothing that is not.
+    assert_eq!(Record(written.clone()).finding(), None);
+    let mut indexed = written;
+    indexed.extend([("lq".to_owned(), AttributeValue::S("NAME".to_owned()))]);
+    assert!(Record(indexed).finding().is_some());
 }
 
 #[test]
