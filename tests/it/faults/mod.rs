@@ -684,7 +684,7 @@ fn about(call: &Call) -> String {
         let Some((kind, _)) = part.split_once('#') else { return part.to_owned() };
         match kind {
             "K" | "KEY" | "GRANT" | "TOLD" | "P" | "CHANGE" | "CHANGE-MAIL" | "CHANGE-WEBHOOKS"
-            | "EXPIRY" | "ACCOUNT" => format!("{kind}#…"),
+            | "EXPIRY" | "ACCOUNT" | "JOURNAL" => format!("{kind}#…"),
             "BALANCE" => format!("{}…", part.trim_end_matches(|c: char| c.is_ascii_digit())),
             _ => part.to_owned(),
         }
