@@ -105,7 +105,8 @@ impl Reply {
     /// When the address is none, which no address of ours is.
     pub fn text(media_type: &'static str, body: String, next: Option<&str>) -> Result<Self, Problem> {
         let media_type = HeaderValue::from_static(media_type);
-        let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, NO_STORE)]);
+        let mut headers =
+            HeaderMap::from_iter([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, NO_STORE)]);
         if let Some(next) = next {
             let next = HeaderValue::try_from(format!("<{next}>; rel=\"next\""));
             headers.insert(header::LINK, next.map_err(|error| Problem::internal(error.to_string()))?);

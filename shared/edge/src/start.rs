@@ -361,7 +361,7 @@ fn plain(request: lambda_http::Request) -> Request<Bytes> {
 }
 
 fn text(body: Bytes) -> Body {
-    // Every answer of ours is JSON, and so is UTF-8.
+    // Every answer of ours is text in UTF-8.
     String::from_utf8(body.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
 }
 

@@ -105,7 +105,7 @@ impl AccountRole {
 
     /// The account's name where the merchant gave none. What expires is revenue where money came in, or a return was owed
     /// for; what never brought any takes its expense back.
-    fn default_name(self) -> &'static str {
+    pub fn default_name(self) -> &'static str {
         match self {
             Self::LiabilityPaid => "Liabilities:StoreCredit:Paid",
             Self::LiabilityPromotional => "Liabilities:StoreCredit:Promotional",

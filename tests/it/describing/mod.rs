@@ -122,6 +122,8 @@ fn links_lead_to_operations_and_take_what_the_answer_has() {
                     let from = from.as_str().unwrap();
                     if let Some(part) = from.strip_prefix("$request.path.") {
                         assert!(operation.path.contains(&format!("{{{part}}}")), "{what}: {from}");
+                    } else if let Some(part) = from.strip_prefix("$request.query.") {
+                        assert!(operation.parameters().any(|own| own["name"] == part), "{what}: {from}");
                     } else {
                         let pointer = from.strip_prefix("$response.body#").unwrap();
                         let example = &response["content"]["application/json"]["examples"]["answer"];
@@ -154,6 +156,11 @@ fn words_are_the_codes() {
     assert_eq!(words("Flaw"), names(ledger::Flaw::ALL));
     assert_eq!(words("EventType"), names(EVENT_TYPES));
     assert_eq!(words("MailKind"), names(mail::Kind::ALL));
+    let chart = schemas["ChartOfAccounts"]["properties"].as_object().unwrap();
+    assert_eq!(names(chart.keys()), names(ledger::AccountRole::ALL));
+    let defaults: Value = chart.iter().map(|(role, of)| (role.clone(), of["default"].clone())).collect();
+    let roles = ledger::AccountRole::ALL.iter().map(|role| (role.to_string(), json!(role.default_name())));
+    assert_eq!(defaults, roles.collect::<Value>());
     let letters = || b'A'..=b'Z';
     let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
     let codes = codes.map(|code| String::from_utf8(code.to_vec()).unwrap());
@@ -169,7 +176,7 @@ fn words_are_the_codes() {
     }
     assert_eq!(texts(&schemas["Settings"]["required"]), settings);
     assert_eq!(texts(&schemas["PolicyView"]["propertyNames"]["enum"]), settings);
-    let alone = ["currency", "time_zone", "sort_order"].map(str::to_owned);
+    let alone = ["currency", "time_zone", "sort_order", "chart_of_accounts"].map(str::to_owned);
     let own = names(schemas["Overrides"]["properties"].as_object().unwrap().keys());
     assert_eq!(own, settings.into_iter().filter(|name| !alone.contains(name)).collect());
     assert_eq!(schemas["Order"]["properties"]["lines"]["maxItems"], ledger::MAX_ORDER_LINES);
@@ -269,11 +276,21 @@ fn probes() -> Vec<String> {
         "2026-02-30T10:00:00Z",
         "2026-12-31T10:00:00+01",
         "2026-12-31T10:00:00.Z",
+        "Assets:A",
+        "Assets:Clearing:4-8400",
+        "Assets",
+        "Assets:",
+        "Assets::A",
+        "Assets:a",
+        "Asset:A",
+        "Assets:A_b",
+        "Assets:{method}",
     ]
     .map(str::to_owned)
     .to_vec();
     for length in [34, 35, 36, 63, 64, 65, 127, 128, 129, 254, 255, 256, 499, 500, 501] {
         probes.extend(["x".repeat(length), "é".repeat(length), format!("en{}", "-a".repeat(length / 2))]);
+        probes.push(format!("Assets:{}", "A".repeat(length - 7)));
     }
     probes
 }
@@ -301,6 +318,9 @@ fn texts_are_taken_as_the_code_takes_them() {
         "Language" => text.parse::<ledger::Language>().is_ok(),
         "Day" => text.parse::<ledger::Day>().is_ok(),
         "Moment" => text.parse::<ledger::Moment>().is_ok(),
+        "AccountName" => {
+            text.parse::<ledger::AccountName>().is_ok_and(|name| !name.to_string().contains('{'))
+        }
         "Email" => mail::Address::try_from(text.to_owned()).is_ok(),
         _ => panic!("{name}"),
     };
@@ -322,6 +342,7 @@ fn texts_are_taken_as_the_code_takes_them() {
         "Language",
         "Day",
         "Moment",
+        "AccountName",
         "Email",
     ] {
         let (mut taken, mut refused) = (0, 0);
