@@ -319,8 +319,8 @@ async fn a_key_is_the_customers_own() {
         assert!(!answer.is_replayed());
         assert_eq!(answer.json["entry"]["id"], "USD-1");
     }
-    // Every printable character counts.
-    for key in ["K", "k ", " k", "~!@#$%^&*()", &"k".repeat(255)] {
+    // Every printable character counts; spaces at the ends are no part of a header.
+    for key in ["K", "k k", "k  k", "~!@#$%^&*()", &"k".repeat(255)] {
         let answer = world.shop().grant("alice", key, grant_of(json!({}))).await.expect(201, "");
         assert!(!answer.is_replayed(), "{key:?}");
     }
