@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit, civil::Date};
 
 use crate::{Currency, money::CurrencyError};
 
@@ -244,7 +244,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// A moment, written `2026-12-31T10:00:00Z`.
+/// A moment, written `2026-12-31T10:00:00Z`. What is finer than a millisecond is cut, since the ledger counts in these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub Timestamp);
 
@@ -258,7 +258,12 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, InvalidMoment> {
         // The calendar's own parser would also take other forms than RFC 3339's.
-        if is_rfc_3339(text) { text.parse().map(Self).map_err(|_| InvalidMoment) } else { Err(InvalidMoment) }
+        if !is_rfc_3339(text) {
+            return Err(InvalidMoment);
+        }
+        let moment: Timestamp = text.parse().map_err(|_| InvalidMoment)?;
+        let cut = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Floor);
+        moment.round(cut).map(Self).map_err(|_| InvalidMoment)
     }
 }
 
@@ -359,6 +364,19 @@ impl fmt::Display for LotId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_cut_to_milliseconds_before_1970_too() {
+        for (text, expected) in [
+            ("2026-12-31T10:00:00.1239Z", "2026-12-31T10:00:00.123Z"),
+            ("0033-05-20T08:09:47.1595Z", "0033-05-20T08:09:47.159Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999Z"),
+            ("9999-12-30T22:00:00.999999999Z", "9999-12-30T22:00:00.999Z"),
+            ("2026-12-31t11:00:00.5+01:00", "2026-12-31T10:00:00.5Z"),
+        ] {
+            assert_eq!(text.parse::<Moment>().map(|moment| moment.to_string()), Ok(expected.to_owned()));
+        }
+    }
 
     #[test]
     fn a_moment_is_written_as_it_is_read() {
