@@ -34,6 +34,7 @@ mod defects;
 mod describing;
 mod erasing;
 mod expiring;
+mod exporting;
 mod faults;
 mod granting;
 mod granting_groups;

@@ -1,10 +1,13 @@
 //! The auditor: reads a whole store, from its table or from an export of it, and holds everything against everything. And
-//! the repair of a table that was restored, which walks it in the same way; and the journal made anew.
+//! the repair of a table that was restored, which walks it in the same way; the journal made anew; the export of all of it, and
+//! what puts an export into an empty table.
 //!
 //! The auditor writes nothing but files of its own, which are gone when it ends, and needs no right but to read.
 
 mod audit;
+mod export;
 mod journal;
+mod load;
 mod source;
 mod spool;
 
@@ -12,5 +15,7 @@ mod spool;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub use audit::{Options, Repairs, Summary, audit, repair};
+pub use export::export;
 pub use journal::{Journaled, journal};
+pub use load::{Load, Loaded, load};
 pub use source::Source;

@@ -1,10 +1,14 @@
 //! `scrip audit`: ends with 0 where everything follows, with 1 where something does not, with 2 where it could not read.
 //! `scrip repair`: with 0 where everything does or was repaired, with 1 where something is left, with 2 likewise.
 //! `scrip journal`: with 0 where every entry is in the journal, with 1 where one was not and was not written, with 2 likewise.
+//! `scrip export`: with 0 where all is written, with 2 where something could not be read or written.
+//! `scrip load`: with 0 where all is in the table, with 1 where files or table are not as they have to be, with 2 likewise.
 
 use std::{
-    io::{self, Write},
-    path::PathBuf,
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -33,6 +37,12 @@ enum Sub {
     /// Prints each entry that is missing in the journal, or stands there otherwise than it says, as a line of JSON; and writes it,
     /// if told to. Ends with 1 if any is missing still, with 2 if it could not read.
     Journal(Journal),
+    /// Writes every item of the table as a line of JSON, as DynamoDB's own export to S3 does: for `scrip audit --export`, for
+    /// `scrip load`, for `aws dynamodb import-table`.
+    Export(Export),
+    /// Puts an export into a table that holds nothing else and has no stream. Everything is looked at first, and what is wrong is
+    /// a line of JSON. What was stopped goes on by the same command. Ends with 1 if anything is wrong.
+    Load(Load),
 }
 
 #[derive(Args)]
@@ -77,6 +87,47 @@ struct Journal {
 }
 
 #[derive(Args)]
+struct Export {
+    /// The table to read, with the credentials and the region of AWS's own variables.
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// The file to write, which must not be there; - is the standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Another address than the region's own, such as that of `cargo local --database-only`.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Parts of the table that are read at the same time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    segments: u16,
+}
+
+#[derive(Args)]
+struct Load {
+    /// Files of an export in DynamoDB's JSON, unpacked.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The table, with the credentials and the region of AWS's own variables.
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// Another address than the region's own, such as that of `cargo local --database-only`.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Make the table, with the template's keys and indexes, if there is none.
+    #[arg(long)]
+    create: bool,
+    /// Look for all that could be wrong, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Load what the auditor finds something wrong with, to repair it there.
+    #[arg(long)]
+    even_if_amiss: bool,
+    /// Where the items are sorted for the audit: it takes as much room as they have. [default: the system's folder for such files]
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct Walk {
     /// Another address than the region's own, such as that of `cargo local --database-only`.
     #[arg(long, value_name = "URL", requires = "table")]
@@ -104,6 +155,8 @@ async fn main() -> ExitCode {
         Sub::Audit(command) => audit(command).await,
         Sub::Repair(command) => repair(command).await,
         Sub::Journal(command) => journal(command).await,
+        Sub::Export(command) => export(command).await,
+        Sub::Load(command) => load(command).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -139,19 +192,73 @@ async fn repair(Repair { table, write, roll_back, walk }: Repair) -> Result<bool
 
 /// Whether nothing is missing.
 async fn journal(Journal { table, write, endpoint }: Journal) -> Result<bool, Failure> {
-    let mut connection = Connection::to_table(table)?;
-    connection.endpoint = endpoint.or(connection.endpoint);
-    let store = Store::connect(connection);
+    let store = Store::connect(connection(table, endpoint)?);
     let mut out = io::stdout();
     let journaled = scrip::journal(&store, write, &mut out, &mut io::stderr()).await?;
     out.flush()?;
     Ok(write || journaled.amiss == 0)
 }
 
+/// Whether all was written: else it fails.
+async fn export(Export { table, output, endpoint, segments }: Export) -> Result<bool, Failure> {
+    let source = Source::Table { connection: Box::new(connection(table, endpoint)?), segments };
+    if output.as_os_str() == "-" {
+        let mut out = BufWriter::new(io::stdout());
+        scrip::export(&source, &mut out, &mut io::stderr()).await?;
+        return Ok(true);
+    }
+    if output.exists() {
+        return Err(format!("{} is there already: name a file that is not", output.display()).into());
+    }
+    // What is half written does not bear the name, however it ends.
+    let mut part = OsString::from(&output);
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut out = BufWriter::new(private(&part).map_err(|error| format!("{}: {error}", part.display()))?);
+    let written = scrip::export(&source, &mut out, &mut io::stderr()).await;
+    let kept = written.and_then(|_| Ok(out.into_inner()?.sync_all()?));
+    match kept {
+        Ok(()) => fs::rename(&part, &output)?,
+        Err(error) => {
+            fs::remove_file(&part).ok();
+            return Err(error);
+        }
+    }
+    Ok(true)
+}
+
+/// A new file that its owner alone can read: there are secrets in it.
+fn private(file: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
+
+/// Whether all is in the table, or could be.
+async fn load(command: Load) -> Result<bool, Failure> {
+    let Load { files, table, endpoint, create, dry_run, even_if_amiss, scratch } = command;
+    let store = Store::connect(connection(table, endpoint)?);
+    let scratch = scratch.unwrap_or_else(std::env::temp_dir);
+    let options = Options { at: Timestamp::now(), scratch, max_bucket: None };
+    let load = scrip::Load { files, dry_run, even_if_amiss, create };
+    let mut out = io::stdout();
+    let loaded = scrip::load(&store, &load, &options, &mut out, &mut io::stderr()).await?;
+    out.flush()?;
+    Ok(loaded.amiss == 0)
+}
+
+/// To this table, at another address if one is given.
+fn connection(table: String, endpoint: Option<String>) -> Result<Connection, Failure> {
+    let mut connection = Connection::to_table(table)?;
+    connection.endpoint = endpoint.or(connection.endpoint);
+    Ok(connection)
+}
+
 impl Walk {
     fn source(&self, table: String) -> Result<Source, Failure> {
-        let mut connection = Connection::to_table(table)?;
-        connection.endpoint = self.endpoint.clone().or(connection.endpoint);
+        let connection = connection(table, self.endpoint.clone())?;
         Ok(Source::Table { connection: Box::new(connection), segments: self.segments })
     }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use store::{Connection, Error, Record, Store};
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -47,36 +48,85 @@ impl Source {
         mut take: impl FnMut(Record) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         match (self, self.store()) {
-            (Self::Export(files), _) => files.iter().try_for_each(|file| read(file, &mut take)),
+            (Self::Export(files), _) => {
+                let mut lines = Lines::of(files);
+                while let Some(record) = lines.next()? {
+                    take(record?)?;
+                }
+                Ok(())
+            }
             (Self::Table { segments, .. }, Some(store)) => scan(store, *segments, take).await,
             (Self::Table { .. }, None) => Ok(()),
         }
     }
 }
 
-fn read(file: &PathBuf, take: &mut impl FnMut(Record) -> Result<(), Failure>) -> Result<(), Failure> {
-    let name = file.display();
-    let mut reader: Box<dyn BufRead> = if file.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(File::open(file).map_err(|error| format!("{name}: {error}"))?))
-    };
-    let mut line = String::new();
-    let mut number = 0_u64;
-    loop {
-        line.clear();
-        number = number.saturating_add(1);
-        let at = |error: &dyn std::fmt::Display| format!("{name}, line {number}: {error}");
-        if reader.read_line(&mut line).map_err(|error| at(&error))? == 0 {
-            return Ok(());
+/// The lines of some files, one after another.
+pub(crate) struct Lines<'a> {
+    files: std::slice::Iter<'a, PathBuf>,
+    reader: Option<Box<dyn BufRead>>,
+    name: String,
+    number: u64,
+    line: Vec<u8>,
+}
+
+/// A line that is no item.
+#[derive(Debug, Serialize, thiserror::Error)]
+#[error("{file}, line {line}: {detail}")]
+pub(crate) struct BadLine {
+    file: String,
+    line: u64,
+    code: &'static str,
+    detail: String,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(files: &'a [PathBuf]) -> Self {
+        Self { files: files.iter(), reader: None, name: String::new(), number: 0, line: Vec::new() }
+    }
+
+    /// The next line that is not empty, if there is one.
+    pub(crate) fn next(&mut self) -> Result<Option<Result<Record, BadLine>>, Failure> {
+        loop {
+            if self.reader.is_none() {
+                let Some(file) = self.files.next() else { return Ok(None) };
+                self.name = file.display().to_string();
+                self.number = 0;
+                self.reader = Some(if file.as_os_str() == "-" {
+                    Box::new(io::stdin().lock())
+                } else {
+                    let opened = File::open(file).map_err(|error| format!("{}: {error}", self.name))?;
+                    Box::new(BufReader::new(opened))
+                });
+            }
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            self.line.clear();
+            self.number = self.number.saturating_add(1);
+            let read = reader.read_until(b'\n', &mut self.line);
+            if read.map_err(|error| format!("{}, line {}: {error}", self.name, self.number))? == 0 {
+                self.reader = None;
+                continue;
+            }
+            if self.line.trim_ascii().is_empty() {
+                continue;
+            }
+            let record = match std::str::from_utf8(&self.line) {
+                Ok(line) => Record::read(line).map_err(|error| self.bad(&error.to_string())),
+                Err(error) => Err(self.bad(&error.to_string())),
+            };
+            return Ok(Some(record));
         }
-        if !line.trim().is_empty() {
-            take(Record::read(&line).map_err(|error| at(&error))?)?;
-        }
+    }
+
+    /// Says of the line that was read last what is wrong with it.
+    pub(crate) fn bad(&self, detail: &str) -> BadLine {
+        let (file, code) = (self.name.clone(), "invalid_line");
+        BadLine { file, line: self.number, code, detail: detail.to_owned() }
     }
 }
 
-async fn scan(
+/// Hands on every item of a table.
+pub(crate) async fn scan(
     store: Store,
     segments: u16,
     mut take: impl FnMut(Record) -> Result<(), Failure>,

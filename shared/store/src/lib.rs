@@ -4,7 +4,8 @@
 //! that item, on condition that nobody else has since, and a new entry, on condition that nothing stands under its
 //! idempotency key. It decides nothing: what changes comes from a rule of `ledger`. No entry is ever changed or
 //! deleted, but for free texts that are erased, and for where it stands in an index, which an operator's repair puts right;
-//! nothing but lists and the journal is written outside a transaction; no table is scanned but by the auditor, which is no function.
+//! nothing but lists and the journal is written outside a transaction, and what an operator loads into an empty table; no table is
+//! scanned but by the auditor and the export, which are no functions.
 
 mod audit;
 mod carrier;
@@ -17,6 +18,7 @@ mod group_grants;
 mod items;
 mod journal;
 mod lists;
+mod load;
 mod news;
 mod notices;
 mod queries;
@@ -41,6 +43,7 @@ pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, G
 pub use items::Fingerprint;
 pub use journal::{JournalCursor, Rebooked};
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};
+pub use load::Placed;
 pub use news::News;
 pub use notices::{Notices, Telling, Versioned};
 pub use queries::{

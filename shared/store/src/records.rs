@@ -1,8 +1,8 @@
-//! The table as a whole, item by item, for the auditor: as a scan gives it, or as an export holds it.
+//! The table as a whole, item by item, for the auditor and the export: as a scan gives it, or as an export holds it.
 //!
 //! No function reads so, and none has the right to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -63,6 +63,16 @@ impl Record {
     /// As a line of an export.
     pub fn line(&self) -> String {
         json!({"Item": json_of(&self.0)}).to_string()
+    }
+
+    /// Its key, if it has one.
+    pub fn key(&self) -> Option<(String, String)> {
+        Key::of(&self.0).ok().map(|Key { pk, sk }| (pk, sk))
+    }
+
+    /// Whether it is an API key, and so no part of what is kept for customers.
+    pub fn is_api_key(&self) -> bool {
+        self.key().is_some_and(|(pk, _)| pk.starts_with("KEY#"))
     }
 
     /// Where it stands; `None` if it is no customer's.
@@ -174,5 +184,7 @@ pub(crate) fn json_of(item: &Item) -> Value {
         }
     }
     let member = |(name, attribute): (&String, &AttributeValue)| (name.clone(), value(attribute));
-    Value::Object(item.iter().map(member).collect::<Map<_, _>>())
+    // By name, so that equal items are equal lines.
+    let members: BTreeMap<String, Value> = item.iter().map(member).collect();
+    Value::Object(members.into_iter().collect::<Map<_, _>>())
 }
