@@ -136,7 +136,7 @@ fn amount(dice: &mut Dice, decimals: u32, most: u32) -> String {
 }
 
 /// Some weeks of all that can happen to credit, in currencies of 0, 2 and 3 decimals.
-async fn business(world: &World, seed: u64, steps: u32) -> Vec<String> {
+pub async fn business(world: &World, seed: u64, steps: u32) -> Vec<String> {
     world
         .settings(json!({
             "time_zone": "America/New_York", "overdraft_limit": {"USD": "20.00", "JPY": "2000", "BHD": "2.000"},

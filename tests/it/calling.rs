@@ -71,6 +71,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/customers/{customer}", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/entries", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/topups", json!(null), [200, 404, 200, 200]),
+        row("GET", "/v1/customers/{customer}/statement", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/verification", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/settings", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/settings", json!({}), [403, 403, 403, 200]),
@@ -146,7 +147,7 @@ impl Row {
                 world.admin().post("/v1/api-keys", "-", json!({"role": "store"})).await.expect(201, "");
             path = path.replace("{id}", made.json["id"].as_str().unwrap());
         }
-        if path == "/v1/journal" {
+        if path == "/v1/journal" || path.ends_with("/statement") {
             path.push_str("?from=2026-11-01&to=2026-11-30");
         }
         if self.method == "$default" {
@@ -221,6 +222,10 @@ async fn anothers_data_answers_as_if_it_did_not_exist() {
         ("/v1/customers/alice", "/v1/customers/nobody"),
         ("/v1/customers/alice/entries", "/v1/customers/nobody/entries"),
         ("/v1/customers/alice/topups", "/v1/customers/nobody/topups"),
+        (
+            "/v1/customers/alice/statement?from=2026-11-01&to=2026-11-30",
+            "/v1/customers/nobody/statement?from=2026-11-01&to=2026-11-30",
+        ),
     ] {
         let bob = world.customer("bob");
         let (there, not_there) = (bob.get(there).await, bob.get(not_there).await);

@@ -54,6 +54,7 @@ mod refunding;
 mod reminding;
 mod restoring;
 mod simulating;
+mod stating;
 mod tidy;
 mod topping_up;
 mod traps;

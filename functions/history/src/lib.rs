@@ -1,8 +1,9 @@
-//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`: what a customer has, and why; `…/verification`: whether all of it
-//! follows; `GET /v1/customers`: all of them; `GET /openapi.json`, `GET /docs`: what the API is.
+//! `GET /v1/customers/{customer}`, `…/entries`, `…/topups`, `…/statement`: what a customer has, and why; `…/verification`: whether
+//! all of it follows; `GET /v1/customers`: all of them; `GET /openapi.json`, `GET /docs`: what the API is.
 
 mod customers;
 mod description;
+mod statement;
 
 use edge::{
     Access, Call, CustomerView, EntryView, Limit, PageQuery, Problem, Reply, Routes, TopupView,
@@ -20,6 +21,7 @@ pub fn routes() -> Routes {
         .on(Method::GET, "/v1/customers/{customer}", Access::All, customer)
         .on(Method::GET, "/v1/customers/{customer}/entries", Access::All, entries)
         .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
+        .on(Method::GET, "/v1/customers/{customer}/statement", Access::All, statement::read)
         .on(Method::GET, "/v1/customers/{customer}/verification", Access::Admin, verification)
         .publishing("/openapi.json", description::DOCUMENT)
         .publishing("/docs", description::PAGE)

@@ -9,9 +9,6 @@ use ledger::{
 use serde::{Deserialize, Serialize};
 use store::{JournalCursor, Page, Store};
 
-/// Days that one period may have: ten years.
-const MAX_DAYS: i32 = 3_660;
-
 /// What this function answers.
 pub fn routes() -> Routes {
     Routes::new().on(Method::GET, "/v1/journal", Access::Admin, journal)
@@ -91,7 +88,7 @@ async fn journal(store: Store, call: Call) -> Result<Reply, Problem> {
 
     let settings = store.settings().await?;
     let (chart, zone) = (settings.policy.chart_of_accounts.unwrap_or_default(), settings.policy.time_zone);
-    let page = store.journal(period(from, to, &zone)?, after, limit.get()).await?;
+    let page = store.journal(Call::period(from, to, &zone)?, after, limit.get()).await?;
 
     let books = match format.unwrap_or(Format::Json) {
         Format::Json => {
@@ -109,21 +106,6 @@ async fn journal(store: Store, call: Call) -> Result<Reply, Problem> {
     // The head stands before the first page, and what follows is added to it.
     let text = if cursor.is_none() { format!("{}{text}", books.head()) } else { text };
     Reply::text(content_type(books), text, next.as_deref())
-}
-
-/// The moments from which and before which these days are, both of them included.
-fn period(from: Date, to: Date, zone: &Zone) -> Result<(Timestamp, Timestamp), Problem> {
-    if to < from {
-        return Err(Problem::invalid("to", "must not be before \"from\""));
-    }
-    if from.until(to).is_ok_and(|days| days.get_days() >= MAX_DAYS) {
-        return Err(Problem::invalid("to", "must be less than ten years after \"from\""));
-    }
-    let begins =
-        zone.start_of(from).ok_or_else(|| Problem::invalid("from", "must be a day that the calendar has"))?;
-    let ends =
-        zone.end_of(to).ok_or_else(|| Problem::invalid("to", "must be a day whose end the calendar has"))?;
-    Ok((begins, ends))
 }
 
 /// The address of the page after this one.

@@ -5,8 +5,8 @@ use std::{fmt::Display, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::HeaderMap;
-use jiff::Timestamp;
-use ledger::{Actor, Currency, CurrencyError, CustomerId, Hash, IdempotencyKey, Object};
+use jiff::{Timestamp, civil::Date};
+use ledger::{Actor, Currency, CurrencyError, CustomerId, Hash, IdempotencyKey, Object, Zone};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, Error as _},
@@ -23,6 +23,9 @@ const DEFAULT_LIMIT: usize = 50;
 
 /// Longest cursor that is looked at, in characters: a place in an account of every currency fits.
 const MAX_CURSOR: usize = 8_192;
+
+/// Days that one period may have: ten years.
+const MAX_DAYS: i32 = 3_660;
 
 /// The header that names what a call does, so that a retry does it once.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -165,6 +168,26 @@ impl Call {
             CurrencyError::Malformed => Problem::invalid(field, error.to_string()),
             CurrencyError::Unknown(_) => Problem::unsupported_currency(error.to_string()),
         })
+    }
+
+    /// The moments from which and before which these days are, both of them included.
+    ///
+    /// # Errors
+    /// A problem that names the day for a period that is none, or is of ten years and more.
+    pub fn period(from: Date, to: Date, zone: &Zone) -> Result<(Timestamp, Timestamp), Problem> {
+        if to < from {
+            return Err(Problem::invalid("to", "must not be before \"from\""));
+        }
+        if from.until(to).is_ok_and(|days| days.get_days() >= MAX_DAYS) {
+            return Err(Problem::invalid("to", "must be less than ten years after \"from\""));
+        }
+        let begins = zone
+            .start_of(from)
+            .ok_or_else(|| Problem::invalid("from", "must be a day that the calendar has"))?;
+        let ends = zone
+            .end_of(to)
+            .ok_or_else(|| Problem::invalid("to", "must be a day whose end the calendar has"))?;
+        Ok((begins, ends))
     }
 
     /// Where the page begins that `cursor` stands for; `None` at the list's beginning.

@@ -114,6 +114,17 @@ impl Reply {
         Ok(Self { status: StatusCode::OK, headers, body: Bytes::from(body), replayed: false })
     }
 
+    /// 200 with a page for people, and what a browser may do with it, as `Content-Security-Policy` says it.
+    pub fn html(policy: &'static str, body: String) -> Self {
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::CACHE_CONTROL, NO_STORE),
+        ]);
+        Self { status: StatusCode::OK, headers, body: Bytes::from(body), replayed: false }
+    }
+
     /// 204: done, and nothing to say.
     pub fn done() -> Self {
         let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, NO_STORE)]);

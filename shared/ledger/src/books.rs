@@ -81,7 +81,7 @@ fn csv(text: &mut String, booking: &Booking, chart: &Chart, zone: &Zone) -> Resu
 }
 
 /// Somebody's text as a cell. A spreadsheet would take what begins so for a formula, and shows it behind an apostrophe.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) || text.trim() != text {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))

@@ -22,6 +22,7 @@ mod refusal;
 mod remind;
 mod replay;
 mod resolve;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -57,6 +58,7 @@ pub use refusal::Refusal;
 pub use remind::{Due, Expiring, expiring_soon};
 pub use replay::{Drift, Replay};
 pub use resolve::{capture, release};
+pub use statement::{Statement, Unstated};
 pub use text::Object;
 pub use topup::{
     Asked, Resolution, Topup, TopupRequest, TopupStatus, approve, cancel, lapse, reject, request_topup,

@@ -282,6 +282,58 @@ impl Store {
         }
     }
 
+    /// The newest of an account's entries before this moment, found by halving: entries never go back in time, and their numbers
+    /// have no gaps. `None` before its first.
+    ///
+    /// # Errors
+    /// When the database does not answer or an entry is not there.
+    pub async fn last_before(&self, account: &Account, moment: Timestamp) -> Result<Option<Entry>, Error> {
+        let Account { customer, currency, number, .. } = account;
+        // What is sought is `first` or above it, and below `end`.
+        let (mut found, mut first, mut end) = (None, 0_u64, number.saturating_add(1));
+        // Most periods end with the newest entry: it is asked for first.
+        let mut next = *number;
+        while next > first {
+            let id = EntryId { currency: *currency, number: next };
+            let entry = self.entry(customer, id).await?.ok_or_else(|| Error::Corrupt {
+                item: format!("{} {id}", partition(customer)),
+                reason: "it is not there".to_owned(),
+            })?;
+            if entry.at < moment {
+                (first, found) = (next, Some(entry));
+            } else {
+                end = next;
+            }
+            next = first.midpoint(end);
+        }
+        Ok(found)
+    }
+
+    /// An account's entries from this number on, so many of them, the oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer or an item cannot be read.
+    pub async fn entries_from(
+        &self,
+        account: &Account,
+        first: u64,
+        count: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let Account { customer, currency, .. } = account;
+        let query = self
+            .query("pk = :pk AND n BETWEEN :first AND :last")
+            .index_name(BY_NUMBER)
+            .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
+            .expression_attribute_values(":first", AttributeValue::S(entry_number(*currency, first)))
+            .expression_attribute_values(":last", AttributeValue::S(entry_number(*currency, MAX_NUMBER)))
+            .consistent_read(true);
+        let (items, _) = self.read_page(query, count).await?;
+        items.iter().map(decode_entry).collect()
+    }
+
     /// One entry by its number.
     pub(crate) async fn entry(&self, customer: &CustomerId, id: EntryId) -> Result<Option<Entry>, Error> {
         let query = self

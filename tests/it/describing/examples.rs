@@ -126,6 +126,7 @@ pub async fn told() -> BTreeMap<String, String> {
     session.show("listCustomers", &["?sort=-balance"], json!(null)).await;
     session.show("listCustomerChanges", &[], json!(null)).await;
     session.show("listEntries", &["?type=redeem"], json!(null)).await;
+    session.show("readStatement", &["?from=2026-11-22&to=2026-11-22"], json!(null)).await;
     session.show("listJournal", &["?from=2026-11-22&to=2026-11-22&limit=3"], json!(null)).await;
     session.show("verify", &[], json!(null)).await;
     session.show("debit", &[], json!({"amount": "1.00", "reason": "counted twice"})).await;
