@@ -21,7 +21,7 @@ BEYOND = (
     re.compile(r"^(lot|entry) [A-Z]{3} is not a currency of ISO 4217 with a smallest unit$"),
     re.compile(r"^topup must be the id that the top-up's request was answered with$"),
     re.compile(r"^time_zone must be a time zone of the IANA database\b"),
-    re.compile(r"^\S+ must be a (day|moment) (such as|before the calendar ends|whose end the calendar has)\b"),
+    re.compile(r"^\S+ must be a (day|moment) (such as|before the calendar ends|whose end the calendar has|from which the calendar goes on)\b"),
     # Addresses and templates have grammars of their own.
     re.compile(r"^(url|email|sender|reply_to|admins\[\d+\]) must (be|begin|have)\b"),
     re.compile(r"^templates\.\S+ "),

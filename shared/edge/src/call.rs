@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::HeaderMap;
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 use ledger::{Actor, Currency, CurrencyError, CustomerId, Hash, IdempotencyKey, Object, Zone};
 use serde::{
     Deserialize,
@@ -24,8 +24,8 @@ const DEFAULT_LIMIT: usize = 50;
 /// Longest cursor that is looked at, in characters: a place in an account of every currency fits.
 const MAX_CURSOR: usize = 8_192;
 
-/// Days that one period may have: ten years.
-const MAX_DAYS: i32 = 3_660;
+/// Years that one period is shorter than.
+const MAX_YEARS: i16 = 10;
 
 /// The header that names what a call does, so that a retry does it once.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -178,12 +178,13 @@ impl Call {
         if to < from {
             return Err(Problem::invalid("to", "must not be before \"from\""));
         }
-        if from.until(to).is_ok_and(|days| days.get_days() >= MAX_DAYS) {
+        // A year that the calendar does not have is no bound.
+        if from.checked_add(MAX_YEARS.years()).is_ok_and(|end| to >= end) {
             return Err(Problem::invalid("to", "must be less than ten years after \"from\""));
         }
         let begins = zone
             .start_of(from)
-            .ok_or_else(|| Problem::invalid("from", "must be a day that the calendar has"))?;
+            .ok_or_else(|| Problem::invalid("from", "must be a day from which the calendar goes on"))?;
         let ends = zone
             .end_of(to)
             .ok_or_else(|| Problem::invalid("to", "must be a day whose end the calendar has"))?;
