@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, ToSpan};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use store::{Due, SHARDS, Store};
@@ -36,7 +36,7 @@ fn decimal(text: &Value) -> Decimal {
 }
 
 /// All bookings of these days, over pages of this size.
-async fn booked(world: &World, days: &str, limit: usize) -> Vec<Value> {
+pub async fn booked(world: &World, days: &str, limit: usize) -> Vec<Value> {
     let mut all = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -228,6 +228,16 @@ pub async fn business(world: &World, seed: u64, steps: u32) -> Vec<String> {
                     .flat_map(|account| account["lots"].as_array().unwrap().clone())
                     .collect();
                 let reason = json!({"reason": reference});
+                if let (Some(lot), 0) = (dice.of(&lots), dice.roll(3)) {
+                    let days = i64::from(dice.roll(60)) + 1;
+                    let day =
+                        world.now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(days.days());
+                    let path = format!("{path}/lots/{}", lot["id"].as_str().unwrap());
+                    let body =
+                        if days > 50 { json!({"expires": "never"}) } else { json!({"expires_on": day}) };
+                    let headers = [("idempotency-key", &*fresh_key())];
+                    world.admin().send("PATCH", &path, &headers, body.to_string().into()).await;
+                }
                 if let (Some(lot), 0) = (dice.of(&lots), dice.roll(2)) {
                     let path = format!("{path}/lots/{}/void", lot["id"].as_str().unwrap());
                     world.admin().post(&path, &fresh_key(), reason).await;
@@ -241,11 +251,15 @@ pub async fn business(world: &World, seed: u64, steps: u32) -> Vec<String> {
             }
         }
     }
+    // Somebody who owes at the end.
+    world.granted("owing", "1", json!({})).await;
+    let spent = json!({"order": order("o-1", "4"), "amount": "4"});
+    world.shop().redeem("owing", &fresh_key(), spent).await.expect(201, "");
     // So that all that is due is booked, and what holds kept from expiring.
     world.pass(SignedDuration::from_hours(24 * 8));
     world.expire().await;
     world.catch_up().await;
-    customers
+    customers.into_iter().chain(["owing".to_owned()]).collect()
 }
 
 const ALWAYS: &str = "from=2026-11-01&to=2027-12-31";
@@ -272,7 +286,7 @@ async fn a_month_of_business_comes_to_what_the_ledger_says_in_every_form() {
         let entries = world.entries(customer).await;
         moving += entries
             .iter()
-            .filter(|entry| !["hold", "release"].contains(&entry["type"].as_str().unwrap()))
+            .filter(|entry| !["hold", "release", "expiry_change"].contains(&entry["type"].as_str().unwrap()))
             .count();
     }
     assert_eq!(bookings.len(), moving);
@@ -400,7 +414,7 @@ async fn the_books_have_the_names_that_the_shop_gives_them() {
 }
 
 /// What `scrip journal` says: what was amiss, and whether it wrote it.
-async fn journaled(world: &World, write: bool) -> (Vec<String>, Vec<bool>) {
+pub async fn journaled(world: &World, write: bool) -> (Vec<String>, Vec<bool>) {
     let store = Store::connect(store::Connection::local(world.table(), world.database()));
     let mut out = Vec::new();
     let journaled = scrip::journal(&store, write, &mut out, &mut Vec::new()).await.unwrap();
@@ -421,7 +435,8 @@ async fn the_journal_is_made_anew_from_the_entries() {
     let scanned = world.ask("Scan", json!({"TableName": world.table()})).await;
     let of_journal = |item: &&Value| item["pk"]["S"].as_str().unwrap().starts_with("JOURNAL#");
     let items: Vec<Value> = scanned["Items"].as_array().unwrap().iter().filter(of_journal).cloned().collect();
-    assert_eq!(items.len(), bookings.len());
+    // What moved an expiry alone is there as well.
+    assert!(items.len() > bookings.len());
     for item in items.iter().step_by(2) {
         let key = json!({"pk": item["pk"], "sk": item["sk"]});
         world.ask("DeleteItem", json!({"TableName": world.table(), "Key": key})).await;

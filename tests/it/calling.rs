@@ -67,6 +67,10 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/topups", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/customers", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/journal", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/reports/ageing", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/reports/expiring", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/reports/liability", json!(null), [403, 403, 403, 200]),
+        row("GET", "/v1/reports/movements", json!(null), [403, 403, 403, 200]),
         row("DELETE", "/v1/customers/{customer}/personal-data", json!(null), [403, 403, 403, 204]),
         row("GET", "/v1/customers/{customer}", json!(null), [200, 404, 200, 200]),
         row("GET", "/v1/customers/{customer}/entries", json!(null), [200, 404, 200, 200]),
@@ -149,6 +153,9 @@ impl Row {
         }
         if path == "/v1/journal" || path.ends_with("/statement") {
             path.push_str("?from=2026-11-01&to=2026-11-30");
+        }
+        if path == "/v1/reports/movements" {
+            path.push_str("?from=2026-10&to=2026-11");
         }
         if self.method == "$default" {
             ("POST", "/v1/customers/alice/gifts".to_owned())

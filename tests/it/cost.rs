@@ -136,6 +136,27 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
     admin.get("/v1/journal?from=2026-11-01&to=2026-11-30&limit=200").await.expect(200, "");
     note("journal");
 
+    // Of days that are closed, and of one on which nothing was booked yet.
+    let report = async |day: &str| {
+        admin.get(&format!("/v1/reports/liability?as_of={day}")).await.expect(200, "");
+    };
+    for (now, closes) in
+        [("2026-11-23T01:00:00Z", "closing the first days"), ("2026-11-24T01:00:00Z", "closing a day")]
+    {
+        world.set_now(now);
+        report("2026-11-22").await;
+        world.wire.trips();
+        world.close_books().await;
+        if closes == "closing a day" {
+            note(closes);
+        }
+    }
+    world.wire.trips();
+    report("2026-11-22").await;
+    note("report of a closed day");
+    report("2026-11-24").await;
+    note("report of an open day");
+
     world.set_now("2027-01-01T00:00:00Z");
     world
         .store
@@ -182,6 +203,9 @@ async fn each_operation_takes_the_trips_and_units_that_the_readme_names() {
         "booking a hold: ",
         // The settings; then the four parts of the month at the same time.
         "journal: GetItem 1, Query 1, Query 1, Query 1, Query 1",
+        "closing a day: GetItem 1, GetItem 1, Query 1, Query 1, Query 1, Query 1, Query 1, TransactWriteItems 2",
+        "report of a closed day: GetItem 1, GetItem 1, Query 1",
+        "report of an open day: GetItem 1, GetItem 1, Query 1, Query 1, Query 1, Query 1, Query 1",
         "expire: BatchGetItem 3, TransactWriteItems 6",
     ];
     assert_eq!(costs, expected);
@@ -311,6 +335,19 @@ const README_ROWS: &[Row] = &[
     Row { call: BOOKING, trips: 1, by: By::Schedule, measured: &["booking a redemption"] },
     Row { call: "list of customers, of one", trips: 3, by: By::Call, measured: &["list of one customer"] },
     Row { call: "journal of a month, a page", trips: 2, by: By::Call, measured: &["journal"] },
+    Row {
+        call: "report as of a day that is closed, of one currency",
+        trips: 3,
+        by: By::Call,
+        measured: &["report of a closed day"],
+    },
+    Row {
+        call: "report as of today, where nothing was booked yet",
+        trips: 4,
+        by: By::Call,
+        measured: &["report of an open day"],
+    },
+    Row { call: "close a day", trips: 5, by: By::Schedule, measured: &["closing a day"] },
 ];
 
 /// The page of figures, of which this test holds the part that is counted.

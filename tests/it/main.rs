@@ -52,6 +52,7 @@ mod readme;
 mod redeeming;
 mod refunding;
 mod reminding;
+mod reporting;
 mod restoring;
 mod simulating;
 mod stating;

@@ -437,7 +437,8 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
                     "ExpireOnSchedule" => json!(["C#*", "JOB#*"]),
                     "Audit" => json!(["JOB#*"]),
                     "Grant" | "GrantGroup" => json!(["C#*", "GRANT#*"]),
-                    "IndexCustomers" => json!(["LIST#*", "JOURNAL#*"]),
+                    "IndexCustomers" => json!(["LIST#*", "JOURNAL#*", "JOB#BOOKS"]),
+                    "CloseBooks" => json!(["BOOKS#*", "JOB#BOOKS"]),
                     _ => json!(["C#*"]),
                 };
                 let mut condition = json!({
@@ -459,6 +460,7 @@ fn functions_may_do_what_they_need_and_write_in_transactions_alone() {
         [
             "Approve",
             "Audit",
+            "CloseBooks",
             "ExpireOnSchedule",
             "Grant",
             "GrantGroup",

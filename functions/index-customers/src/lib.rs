@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use edge::{Batch, StreamRecord};
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use ledger::Entry;
-use store::{ChangedItem, Error, News, Store};
+use store::{ChangedItem, Error, LATE, News, Store};
 
 /// Items that are listed at the same time.
 const CONCURRENCY: usize = 16;
@@ -28,13 +29,22 @@ pub async fn index_customers(store: Store, batch: Batch) -> Vec<StreamRecord> {
     let mut by_item: BTreeMap<ChangedItem, Vec<StreamRecord>> = BTreeMap::new();
     let mut tasks = Vec::new();
     let mut failed = Vec::new();
+    // Entries so old that the books of their days may be closed: the first moment, and their records.
+    let mut late = None;
+    let mut late_records = Vec::new();
     for record in batch.records {
         if record.changed != ChangedItem::Other {
             by_item.entry(record.changed.clone()).or_default().push(record);
             continue;
         }
         match record.news() {
-            Ok(Some(News::Entry(entry))) => tasks.push((Task::Book(entry), vec![record])),
+            Ok(Some(News::Entry(entry))) => {
+                if batch.at.duration_since(entry.at) > LATE {
+                    late = Some(late.map_or(entry.at, |first: Timestamp| first.min(entry.at)));
+                    late_records.push(record.clone());
+                }
+                tasks.push((Task::Book(entry), vec![record]));
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, place = record.sequence_number, "could not be read; its record comes again");
@@ -52,6 +62,14 @@ pub async fn index_customers(store: Store, batch: Batch) -> Vec<StreamRecord> {
             tracing::error!(%error, what, "could not be listed or booked; its records come again");
             failed.extend(records);
         }
+    }
+    // Once they stand in the journal: whoever adds it up meanwhile begins again.
+    if let Some(at) = late
+        && let Err(error) = Box::pin(store.reopen_books(at)).await
+    {
+        tracing::error!(%error, %at, "the books could not be opened again; the records come again");
+        failed.retain(|record| !late_records.contains(record));
+        failed.extend(late_records);
     }
     failed
 }

@@ -19,6 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use close_books::close_books;
 use edge::{Event, Gate, Oidc};
 use expire_on_schedule::expire_on_schedule;
 use grant_group::grant_group;
@@ -427,6 +428,9 @@ async fn tick(store: Store) -> Result<(), Failure> {
         let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
         if let Err(error) = expire_on_schedule(store.clone(), event).await {
             tracing::error!(%error, "the schedule's run failed; the next one goes on");
+        }
+        if let Err(error) = close_books(store.clone(), event).await {
+            tracing::error!(%error, "the books could not be closed; the next run goes on");
         }
     }
 }

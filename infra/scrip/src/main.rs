@@ -81,6 +81,9 @@ struct Journal {
     /// Write it. Others may write meanwhile: what stands there twice is the same.
     #[arg(long)]
     write: bool,
+    /// Let all days be added up anew, by the next runs of `close-books`: until then reports have all days to read.
+    #[arg(long)]
+    close_anew: bool,
     /// Another address than the region's own, such as that of `cargo local --database-only`.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -191,11 +194,14 @@ async fn repair(Repair { table, write, roll_back, walk }: Repair) -> Result<bool
 }
 
 /// Whether nothing is missing.
-async fn journal(Journal { table, write, endpoint }: Journal) -> Result<bool, Failure> {
+async fn journal(Journal { table, write, close_anew, endpoint }: Journal) -> Result<bool, Failure> {
     let store = Store::connect(connection(table, endpoint)?);
     let mut out = io::stdout();
     let journaled = scrip::journal(&store, write, &mut out, &mut io::stderr()).await?;
     out.flush()?;
+    if close_anew {
+        store.close_books_anew().await?;
+    }
     Ok(write || journaled.amiss == 0)
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 /// Seconds after which a client may try again what failed for a passing reason.
 const RETRY_AFTER: u32 = 1;
 
+/// Seconds after which the books may have been closed.
+const CLOSED_AFTER: u32 = 300;
+
 /// Why a call failed, as the client is told; and what only the log is told.
 #[derive(Debug)]
 pub struct Problem {
@@ -260,6 +263,10 @@ impl From<store::Error> for Problem {
             }
             store::Error::VersionMismatch { current } => {
                 Self::new(StatusCode::CONFLICT, "conflict", detail).with("version", current)
+            }
+            store::Error::NotClosed => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+                Self { retry_after: Some(CLOSED_AFTER), ..problem }
             }
             store::Error::Throttled(cause) => {
                 let told = "the database asks to slow down; try the same call, with the same key, again";

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    AccountRole, Category, Chart, Currency, CustomerId, Entry, EntryId, EntryType, Label, LotNumber, Money,
-    OutOfRange,
+    AccountRole, Category, Chart, Currency, CustomerId, Entry, EntryId, EntryType, Label, LotNumber, LotPart,
+    Lots, Money, OutOfRange,
 };
 
 /// One side of what an entry moves, before its account has a name.
@@ -42,8 +42,10 @@ pub struct Booking {
     pub order: Option<Label>,
     /// The caller's own reference; of a payment, where there is no other.
     pub reference: Option<Label>,
-    /// What it moves: at least one debit and one credit, which come to zero.
+    /// What it moves in the books: at least one debit and one credit, which come to zero; none where only an expiry moved.
     pub legs: Vec<Leg>,
+    /// What it moves of lots, by kind, age and expiry: as much of each category as the legs do.
+    pub lots: Vec<LotPart>,
     /// In which currency.
     pub currency: Currency,
 }
@@ -51,9 +53,9 @@ pub struct Booking {
 /// Why an entry cannot be booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unbooked {
-    /// Nothing tells what kind of credit a lot is.
-    #[error("the category of lot {0} is not known")]
-    Category(LotNumber),
+    /// Nothing tells what a lot was.
+    #[error("what lot {0} was is not known")]
+    Lot(LotNumber),
     /// Its parts are not what the balance changed by.
     #[error("its parts do not come to its amount")]
     Unbalanced,
@@ -62,36 +64,15 @@ pub enum Unbooked {
     OutOfRange(#[from] OutOfRange),
 }
 
-impl Entry {
-    /// The category of this lot, if the entry tells it: as what made the lot, or spent of it.
-    pub fn category_of(&self, lot: LotNumber) -> Option<Category> {
-        let told = self.allocations.iter().filter(|part| part.lot == lot);
-        let made = self.category.filter(|_| lot == LotNumber::from(self.number));
-        told.filter_map(|part| part.origin.as_ref()).map(|origin| origin.category).next().or(made)
-    }
-
-    /// The lots that it moved whose category it does not tell: what made each does, and what a refund gives back.
-    pub fn untold_lots(&self) -> Vec<LotNumber> {
-        let moved = self.allocations.iter().filter(|_| self.moves());
-        moved.map(|part| part.lot).filter(|lot| self.category_of(*lot).is_none()).collect()
-    }
-
-    /// Whether it moves anything: holds, their releases and new dates do not.
-    fn moves(&self) -> bool {
-        !matches!(self.kind, EntryType::Hold | EntryType::Release | EntryType::ExpiryChange)
-    }
-}
-
 impl Booking {
-    /// Of this entry, where `category_of` tells of [`Entry::untold_lots`]; `None` if it moves nothing.
+    /// Of this entry, where `lots` know [`Entry::untold_lots`] as they were before it; `None` if it moves nothing.
     ///
     /// # Errors
     /// [`Unbooked`].
-    pub fn of(
-        entry: &Entry,
-        category_of: impl Fn(LotNumber) -> Option<Category>,
-    ) -> Result<Option<Self>, Unbooked> {
-        if !entry.moves() {
+    pub fn of(entry: &Entry, lots: &Lots) -> Result<Option<Self>, Unbooked> {
+        let moved = lots.moved(entry).map_err(Unbooked::Lot)?;
+        let legs = legs(entry, &moved)?;
+        if legs.is_empty() && moved.is_empty() {
             return Ok(None);
         }
         let payment = entry.payment.as_ref().and_then(|payment| payment.reference.as_ref());
@@ -102,7 +83,8 @@ impl Booking {
             at: entry.at,
             order: entry.order.as_ref().map(|order| order.id.clone()),
             reference: entry.reference.as_ref().or(payment).cloned(),
-            legs: legs(entry, category_of)?,
+            legs,
+            lots: together(moved)?,
             currency: entry.currency(),
         }))
     }
@@ -137,22 +119,21 @@ impl Booking {
 /// What is spent beyond the lots is owed, and so a receivable; credit that settles a debt takes that back, whatever kind of
 /// credit it is. What expires or is voided settles a debt first, out of the lots in the order of the entry's allocations, and
 /// only the rest leaves the balance.
-fn legs(entry: &Entry, category_of: impl Fn(LotNumber) -> Option<Category>) -> Result<Vec<Leg>, Unbooked> {
+fn legs(entry: &Entry, moved: &[LotPart]) -> Result<Vec<Leg>, Unbooked> {
+    if matches!(entry.kind, EntryType::Hold | EntryType::Release | EntryType::ExpiryChange) {
+        return Ok(Vec::new());
+    }
     let mut legs =
         Legs { legs: Vec::new(), sum: Money::zero(entry.currency()), balance: Money::zero(entry.currency()) };
     let owed = entry.overdraft.unwrap_or(Money::zero(entry.currency()));
-    let category = |lot| entry.category_of(lot).or_else(|| category_of(lot)).ok_or(Unbooked::Category(lot));
-    let comes_in = matches!(entry.kind, EntryType::Grant | EntryType::Topup | EntryType::Refund);
     // What left lots settles the debt, in their order.
     let mut settles = owed;
     let mut rests = Vec::new();
-    for part in &entry.allocations {
-        let category = category(part.lot)?;
-        let amount = if comes_in { part.amount.negated() } else { part.amount };
-        legs.add(AccountRole::liability(category), None, amount)?;
+    for (part, LotPart { category, amount, .. }) in entry.allocations.iter().zip(moved) {
+        legs.add(AccountRole::liability(*category), None, amount.negated())?;
         let settled = if settles < part.amount { settles } else { part.amount };
         settles = settles.minus(settled)?;
-        rests.push((category, part.amount.minus(settled)?));
+        rests.push((*category, part.amount.minus(settled)?));
     }
     let spends = matches!(entry.kind, EntryType::Redeem | EntryType::Capture);
     legs.add(AccountRole::Receivable, None, if spends { owed } else { owed.negated() })?;
@@ -179,6 +160,23 @@ fn legs(entry: &Entry, category_of: impl Fn(LotNumber) -> Option<Category>) -> R
         EntryType::Hold | EntryType::Release | EntryType::ExpiryChange => {}
     }
     if legs.sum.is_zero() && legs.balance == entry.amount { Ok(legs.legs) } else { Err(Unbooked::Unbalanced) }
+}
+
+/// What is alike in one.
+fn together(moved: Vec<LotPart>) -> Result<Vec<LotPart>, OutOfRange> {
+    let mut sums: Vec<LotPart> = Vec::with_capacity(moved.len());
+    for part in moved {
+        let same = |sum: &&mut LotPart| {
+            (sum.category, sum.granted_at, sum.expires_at)
+                == (part.category, part.granted_at, part.expires_at)
+        };
+        match sums.iter_mut().find(same) {
+            Some(sum) => sum.amount = sum.amount.plus(part.amount)?,
+            None => sums.push(part),
+        }
+    }
+    sums.retain(|sum| !sum.amount.is_zero());
+    Ok(sums)
 }
 
 /// The legs so far.

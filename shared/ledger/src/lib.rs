@@ -13,6 +13,7 @@ mod expire;
 mod grant;
 mod ids;
 mod journal;
+mod lots;
 mod mend;
 mod money;
 mod policy;
@@ -22,6 +23,7 @@ mod refusal;
 mod remind;
 mod replay;
 mod resolve;
+mod standing;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,7 @@ pub use ids::{
     Language, LotId, LotNumber, Moment, Note, TopupId,
 };
 pub use journal::{Booking, Leg, Posting, Unbooked};
+pub use lots::{LotPart, Lots};
 pub use mend::{Left, Mend, Mended, automatic_topup};
 pub use money::{Amount, AmountError, Currency, CurrencyError, Money, OutOfRange, Percent, SignedAmount};
 pub use policy::{
@@ -58,6 +61,7 @@ pub use refusal::Refusal;
 pub use remind::{Due, Expiring, expiring_soon};
 pub use replay::{Drift, Replay};
 pub use resolve::{capture, release};
+pub use standing::{Age, Flow, LastDay, Position, Standing, Within, breakage_rate};
 pub use statement::{Statement, Unstated};
 pub use text::Object;
 pub use topup::{

@@ -32,6 +32,9 @@ pub enum Error {
         /// Its version now.
         current: u64,
     },
+    /// So much was booked since the books were last closed that nothing adds it up at once.
+    #[error("the books of these days are being closed; ask again in some minutes")]
+    NotClosed,
     /// DynamoDB asked to slow down for longer than we wait; nothing moved, or the same key tells.
     #[error("the database is throttling: {0}")]
     Throttled(String),

@@ -19,6 +19,8 @@
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
 //! | what an entry moves in the books | `JOURNAL#2026-11#shard`: the month in UTC | moment, customer, currency, number | |
+//! | what credit in a currency came to at the end of a day | `BOOKS#edition#USD` | the day | |
+//! | how far the books are closed | `JOB#BOOKS` | `JOB` | |
 //! | how far `apply_to_existing` is | `JOB#REACH_BACK` | `JOB` | |
 //! | how far the daily audit is | `JOB#AUDIT` | `JOB` | |
 //! | how far the reminders are | `JOB#REMINDERS` | `JOB` | |
@@ -35,11 +37,12 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Span, Timestamp, Unit, civil::Date, tz::TimeZone};
 use ledger::{
     Account, AccountRole, Actor, Booking, BoundBy, Category, Currency, CustomerId, Entry, EntryId, EntryType,
-    GroupId, Hash, Hold, IdempotencyKey, Label, Leg, Lifetime, Lot, LotNumber, Money, Note, OrderUse, Origin,
-    Payment, Resolution, Role, Texts, Topup, TopupId, TopupStatus, Written,
+    Flow, GroupId, Hash, Hold, IdempotencyKey, Label, LastDay, Leg, Lifetime, Lot, LotNumber, LotPart, Money,
+    Note, OrderUse, Origin, Payment, Position, Resolution, Role, Standing, Texts, Topup, TopupId,
+    TopupStatus, Written,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -74,6 +77,8 @@ pub(crate) const FAILURES: &str = "F#";
 pub(crate) const BALANCE_SHARDS: u8 = 4;
 /// The prefix of the partitions of the journal.
 pub(crate) const JOURNAL: &str = "JOURNAL#";
+/// The prefix of the partitions of what credit came to.
+pub(crate) const BOOKS: &str = "BOOKS#";
 /// Parts of the journal in each month: a partition takes 1,000 writes a second, and each entry that moves anything is one.
 pub(crate) const JOURNAL_SHARDS: u8 = 4;
 /// The index of work to do: what expires next, which top-ups wait.
@@ -176,6 +181,15 @@ impl Key {
 
     pub(crate) fn audit() -> Self {
         Self { pk: "JOB#AUDIT".to_owned(), sk: JOB.to_owned() }
+    }
+
+    pub(crate) fn books() -> Self {
+        Self { pk: "JOB#BOOKS".to_owned(), sk: JOB.to_owned() }
+    }
+
+    /// Of what credit in a currency came to at the end of a day.
+    pub(crate) fn standing(edition: u64, currency: Currency, day: Date) -> Self {
+        Self { pk: standing_partition(edition, currency), sk: day.to_string() }
     }
 
     pub(crate) fn reminders() -> Self {
@@ -866,19 +880,35 @@ pub(crate) fn journal_partition(month: Date, shard: u8) -> String {
     format!("{JOURNAL}{:04}-{:02}#{shard}", month.year(), month.month())
 }
 
-/// What an entry moves as it is packed: its type, order and reference, and its legs: role, method or journal, amount.
-type PackedBooking = (String, Option<String>, Option<String>, Vec<(String, Option<String>, i64)>);
+/// What an entry moves as it is packed: its type, order and reference; its legs: role, method or journal, amount; and of lots:
+/// category, how long before they came, when they expire, amount.
+type PackedBooking = (
+    String,
+    Option<String>,
+    Option<String>,
+    Vec<(String, Option<String>, i64)>,
+    Vec<(u8, i64, PackedExpiry, i64)>,
+);
 
 pub(crate) fn encode_booking(booking: &Booking) -> Result<Item, Error> {
     let key = Key::booking(booking);
     let text = |label: &Option<Label>| label.as_ref().map(Label::to_string);
-    let leg = |leg: &Leg| {
-        let minor = leg.amount.minor().map_err(|_| corrupt(&key, "an amount is out of range"))?;
-        Ok((leg.role.word().to_owned(), text(&leg.of), minor))
-    };
+    let minor = |money: Money| money.minor().map_err(|_| corrupt(&key, "an amount is out of range"));
+    let leg = |leg: &Leg| Ok((leg.role.word().to_owned(), text(&leg.of), minor(leg.amount)?));
     let legs = booking.legs.iter().map(leg).collect::<Result<_, Error>>()?;
+    let at = booking.at.as_millisecond();
+    let lot = |lot: &LotPart| {
+        let expiry = match lot.expires_at.map(Timestamp::as_millisecond) {
+            None => PackedExpiry::Never,
+            Some(moment) if moment % QUARTER == 0 => PackedExpiry::Quarters(moment / QUARTER),
+            Some(moment) => PackedExpiry::Milliseconds(moment),
+        };
+        let before = at.wrapping_sub(lot.granted_at.as_millisecond());
+        Ok((category_code(lot.category), before, expiry, minor(lot.amount)?))
+    };
+    let lots = booking.lots.iter().map(lot).collect::<Result<_, Error>>()?;
     let packed: PackedBooking =
-        (booking.kind.word().to_owned(), text(&booking.order), text(&booking.reference), legs);
+        (booking.kind.word().to_owned(), text(&booking.order), text(&booking.reference), legs, lots);
     let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&key, &error.to_string()))?;
     let mut item = key.to_item();
     item.extend([number("v", FORMAT), bytes("b", packed)]);
@@ -895,7 +925,7 @@ pub(crate) fn decode_booking(item: &Item) -> Result<Booking, Error> {
     let customer = part()?.parse().map_err(|_| damaged("its customer"))?;
     let currency: Currency = part()?.parse().map_err(|_| damaged("its currency"))?;
     let number = part()?.parse().map_err(|_| damaged("its number"))?;
-    let (kind, order, reference, legs): PackedBooking = fields.unpack("b")?;
+    let (kind, order, reference, legs, lots): PackedBooking = fields.unpack("b")?;
     let label = |text: Option<String>| -> Result<Option<Label>, Error> {
         text.map(|text| text.parse().map_err(|_| damaged("a text"))).transpose()
     };
@@ -903,6 +933,19 @@ pub(crate) fn decode_booking(item: &Item) -> Result<Booking, Error> {
         let role = AccountRole::ALL.iter().copied().find(|known| known.word() == role);
         let role = role.ok_or_else(|| damaged("a role"))?;
         Ok(Leg { role, of: label(of)?, amount: Money::from_minor(minor, currency) })
+    };
+    let lot = |(category, before, expiry, minor): (u8, i64, PackedExpiry, i64)| {
+        let expires_at = match expiry {
+            PackedExpiry::Never => None,
+            PackedExpiry::Quarters(quarters) => Some(quarters.wrapping_mul(QUARTER)),
+            PackedExpiry::Milliseconds(moment) => Some(moment),
+        };
+        Ok(LotPart {
+            category: category_of(category).ok_or_else(|| damaged("a category"))?,
+            granted_at: fields.moment(at.as_millisecond().wrapping_sub(before))?,
+            expires_at: expires_at.map(|moment| fields.moment(moment)).transpose()?,
+            amount: Money::from_minor(minor, currency),
+        })
     };
     let kind = EntryType::ALL.iter().copied().find(|known| known.word() == kind);
     Ok(Booking {
@@ -913,8 +956,114 @@ pub(crate) fn decode_booking(item: &Item) -> Result<Booking, Error> {
         order: label(order)?,
         reference: label(reference)?,
         legs: legs.into_iter().map(leg).collect::<Result<_, Error>>()?,
+        lots: lots.into_iter().map(lot).collect::<Result<_, Error>>()?,
         currency,
     })
+}
+
+/// The partition of what credit in a currency came to, day by day.
+pub(crate) fn standing_partition(edition: u64, currency: Currency) -> String {
+    format!("{BOOKS}{edition}#{currency}")
+}
+
+/// Sums as they are packed. Flows: which, categories with amounts, what is owed. By category: what came more than a year ago, and
+/// on which days since 1970 the rest; what is over, what lasts for ever, and until which days the rest does.
+type PackedStanding = (Vec<(u8, Vec<(u8, i64)>, i64)>, Vec<(u8, PackedDays)>, Vec<(u8, i64, PackedDays)>);
+/// An amount without a day, and amounts by day.
+type PackedDays = (i64, Vec<(i32, i64)>);
+
+pub(crate) fn encode_standing(edition: u64, day: Date, standing: &Standing) -> Result<Item, Error> {
+    let key = Key::standing(edition, standing.currency, day);
+    let minor = |money: &Money| money.minor().map_err(|_| corrupt(&key, "an amount is out of range"));
+    let flow = |(flow, position): (&Flow, &Position)| {
+        let categories = position
+            .categories
+            .iter()
+            .map(|(category, amount)| Ok((category_code(*category), minor(amount)?)));
+        Ok((flow_code(*flow), categories.collect::<Result<_, Error>>()?, minor(&position.owed)?))
+    };
+    let flows = standing.flows.iter().map(flow).collect::<Result<_, Error>>()?;
+    let (mut came, mut lasts) = (Vec::new(), Vec::new());
+    for category in Category::ALL {
+        let mut days: PackedDays = (0, Vec::new());
+        for ((_, came), amount) in standing.came.iter().filter(|((of, _), _)| of == category) {
+            match came {
+                None => days.0 = minor(amount)?,
+                Some(day) => days.1.push((days_since_1970(*day), minor(amount)?)),
+            }
+        }
+        came.push((category_code(*category), days));
+        let (mut never, mut days): (i64, PackedDays) = (0, (0, Vec::new()));
+        for ((_, last), amount) in standing.lasts.iter().filter(|((of, _), _)| of == category) {
+            match last {
+                LastDay::Over => days.0 = minor(amount)?,
+                LastDay::Never => never = minor(amount)?,
+                LastDay::On(day) => days.1.push((days_since_1970(*day), minor(amount)?)),
+            }
+        }
+        lasts.push((category_code(*category), never, days));
+    }
+    let packed: PackedStanding = (flows, came, lasts);
+    let packed = postcard::to_allocvec(&packed).map_err(|error| corrupt(&key, &error.to_string()))?;
+    let mut item = key.to_item();
+    item.extend([number("v", FORMAT), bytes("b", packed)]);
+    Ok(item)
+}
+
+pub(crate) fn decode_standing(currency: Currency, item: &Item) -> Result<Standing, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let (flows, came, lasts): PackedStanding = fields.unpack("b")?;
+    let damaged = |what: &str| fields.corrupt(&format!("{what} does not parse"));
+    let category = |code: u8| category_of(code).ok_or_else(|| damaged("a category"));
+    let day = |days: i32| day_since_1970(days).ok_or_else(|| damaged("a day"));
+    let money = |minor: i64| Money::from_minor(minor, currency);
+    let mut standing = Standing::new(currency);
+    for (flow, categories, owed) in flows {
+        let flow = Flow::ALL.iter().copied().find(|known| flow_code(*known) == flow);
+        let categories = categories.into_iter().map(|(code, minor)| Ok((category(code)?, money(minor))));
+        let categories = categories.collect::<Result<_, Error>>()?;
+        let position = Position { categories, owed: money(owed) };
+        standing.flows.insert(flow.ok_or_else(|| damaged("a flow"))?, position);
+    }
+    for (code, (aged, days)) in came {
+        standing.came.insert((category(code)?, None), money(aged));
+        for (number, minor) in days {
+            standing.came.insert((category(code)?, Some(day(number)?)), money(minor));
+        }
+    }
+    for (code, never, (over, days)) in lasts {
+        standing.lasts.insert((category(code)?, LastDay::Never), money(never));
+        standing.lasts.insert((category(code)?, LastDay::Over), money(over));
+        for (number, minor) in days {
+            standing.lasts.insert((category(code)?, LastDay::On(day(number)?)), money(minor));
+        }
+    }
+    standing.came.retain(|_, amount| !amount.is_zero());
+    standing.lasts.retain(|_, amount| !amount.is_zero());
+    Ok(standing)
+}
+
+/// The day that the count of days begins with.
+const FIRST_DAY: Date = jiff::civil::date(1970, 1, 1);
+
+fn days_since_1970(day: Date) -> i32 {
+    FIRST_DAY.until((Unit::Day, day)).map_or(0, |span| span.get_days())
+}
+
+fn day_since_1970(days: i32) -> Option<Date> {
+    FIRST_DAY.checked_add(Span::new().try_days(days).ok()?).ok()
+}
+
+fn flow_code(flow: Flow) -> u8 {
+    match flow {
+        Flow::Issued => b'i',
+        Flow::Used => b'u',
+        Flow::Refunded => b'r',
+        Flow::Expired => b'e',
+        Flow::Withdrawn => b'w',
+        Flow::Adjusted => b'a',
+    }
 }
 
 /// A balance in smallest units as text whose order is that of balances, below zero too.

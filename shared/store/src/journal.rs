@@ -3,12 +3,12 @@
 //! It follows the ledger by the table's stream, as the lists do: an entry's item in it is written once the entry is, and is
 //! the same each time that it is written. It stands in no index, so that an entry costs no more than before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use ledger::{Booking, Category, Entry, EntryId, LotNumber};
+use ledger::{Booking, Entry, EntryId, EntryType, LotNumber, Lots};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -51,7 +51,7 @@ pub struct Rebooked {
 impl Store {
     /// What was booked from one moment until before another, oldest first; within a moment by customer, currency and number.
     ///
-    /// Strongly consistent. A page asks each shard of a month at the same time, so that 200 entries take some 50 read units, and
+    /// Entries that only moved an expiry are left out, so that a page may hold fewer than asked for. Strongly consistent. A page asks each shard of a month at the same time, so that 200 entries take some 50 read units, and
     /// a month without any 4.
     ///
     /// # Errors
@@ -83,7 +83,9 @@ impl Store {
             let more = found.len() > due;
             found.truncate(due);
             for (place, item) in found {
-                data.push(decode_booking(&item)?);
+                let booking = decode_booking(&item)?;
+                // What moves an expiry alone is for reports.
+                data.extend(Some(booking).filter(|booking| !booking.legs.is_empty()));
                 after = place;
             }
             if more {
@@ -128,53 +130,81 @@ impl Store {
         Ok(found)
     }
 
-    /// Puts what this entry moves into the journal, where it may stand already. Records may come late, twice and in any order.
+    /// Puts what this entry moves into the journal, where it may stand already. Records may come late, twice and in any order:
+    /// after one of an entry that is older than [`crate::LATE`], the books are to be opened again by [`Store::reopen_books`].
     ///
-    /// One write unit; an entry that moves nothing takes none. An expiry or a void reads what made its lots, a refund what it
-    /// gives back.
+    /// One write unit, two where it took of more than some 50 lots; an entry that moves nothing takes none. An expiry reads what
+    /// made its lots; a refund the account's entries since what it gives back, a void and a new expiry those since their lot was
+    /// made.
     ///
     /// # Errors
     /// When the database does not answer, or what the entry moves cannot be told.
     pub async fn book(&self, entry: &Entry) -> Result<(), Error> {
-        let categories = self.categories(entry).await?;
-        match booked(entry, &categories)? {
+        // Boxed, since few entries need any: whoever books many holds as many of these at once.
+        let lots = Box::pin(self.lots_before(entry)).await?;
+        match booked(entry, &lots)? {
             Some(item) => self.put_booked(item).await,
             None => Ok(()),
         }
     }
 
-    /// What kind of credit those lots are whose category the entry does not tell.
-    async fn categories(&self, entry: &Entry) -> Result<BTreeMap<LotNumber, Category>, Error> {
-        let mut untold = entry.untold_lots();
-        let mut told = BTreeMap::new();
-        let spent = entry.redemption.filter(|_| !untold.is_empty());
-        if let Some(number) = spent {
-            self.tell(entry, &[number], &untold, &mut told).await?;
-            untold.retain(|lot| !told.contains_key(lot));
+    /// What those lots were before the entry of which it does not tell itself.
+    async fn lots_before(&self, entry: &Entry) -> Result<Lots, Error> {
+        let untold = entry.untold_lots();
+        let Some(first) = untold.iter().map(|lot| lot.entry).min() else {
+            return Ok(Lots::default());
+        };
+        if entry.kind == EntryType::Expire {
+            return self.makers_of(entry, &untold).await;
         }
-        let makers: BTreeSet<u64> = untold.iter().map(|lot| lot.entry).collect();
-        let makers: Vec<u64> = makers.into_iter().collect();
-        for some in makers.chunks(CONCURRENCY) {
-            self.tell(entry, some, &untold, &mut told).await?;
+        // What is given back is as it was when it was spent, unless its lot got another expiry or came back since.
+        if let Some(spent) = entry.redemption {
+            let altered = |other: &Entry| untold.iter().any(|lot| other.alters(*lot, spent));
+            if let Some(lots) = self.lots_since(entry, spent, altered).await? {
+                return Ok(lots);
+            }
         }
-        Ok(told)
+        Ok(self.lots_since(entry, first, |_| false).await?.unwrap_or_default())
     }
 
-    /// What these entries of the same account tell of these lots.
-    async fn tell(
+    /// What lots were when they were made.
+    async fn makers_of(&self, of: &Entry, lots: &[LotNumber]) -> Result<Lots, Error> {
+        let currency = of.currency();
+        let makers: BTreeSet<u64> = lots.iter().map(|lot| lot.entry).collect();
+        let makers: Vec<u64> = makers.into_iter().collect();
+        let mut lots = Lots::default();
+        for some in makers.chunks(CONCURRENCY) {
+            let read =
+                some.iter().map(|number| self.entry(&of.customer, EntryId { currency, number: *number }));
+            for entry in try_join_all(read).await?.into_iter().flatten() {
+                follow(&mut lots, &entry)?;
+            }
+        }
+        Ok(lots)
+    }
+
+    /// Follows lots from this number of the same account up to the entry; `None` if there is one that says that this is not enough.
+    async fn lots_since(
         &self,
         of: &Entry,
-        numbers: &[u64],
-        lots: &[LotNumber],
-        told: &mut BTreeMap<LotNumber, Category>,
-    ) -> Result<(), Error> {
-        let currency = of.currency();
-        let read =
-            numbers.iter().map(|number| self.entry(&of.customer, EntryId { currency, number: *number }));
-        for entry in try_join_all(read).await?.into_iter().flatten() {
-            told.extend(lots.iter().filter_map(|lot| Some((*lot, entry.category_of(*lot)?))));
+        first: u64,
+        too_little: impl Fn(&Entry) -> bool,
+    ) -> Result<Option<Lots>, Error> {
+        let account = Due { customer: of.customer.clone(), currency: of.currency() };
+        let mut lots = Lots::default();
+        let mut first = first;
+        while first < of.number {
+            let entries = self.entries_between(&account, first, of.number.saturating_sub(1)).await?;
+            for entry in &entries {
+                if too_little(entry) {
+                    return Ok(None);
+                }
+                follow(&mut lots, entry)?;
+            }
+            let Some(last) = entries.last() else { break };
+            first = last.number.saturating_add(1);
         }
-        Ok(())
+        Ok(Some(lots))
     }
 
     /// Outside a transaction: half its price, and whatever becomes of its answer, the same is only written again.
@@ -192,7 +222,8 @@ impl Store {
         self.accounts_of(shard, after.as_ref(), limit).await
     }
 
-    /// Holds all entries of an account against the journal, and puts right what is missing there or is otherwise, if told to.
+    /// Holds all entries of an account against the journal, and puts right what is missing there or is otherwise, if told to; the
+    /// books are open again from the first of these on.
     ///
     /// Others may write meanwhile: an entry that the stream has not told of yet counts as missing, and is the same twice.
     ///
@@ -200,46 +231,49 @@ impl Store {
     /// When the database does not answer, or something cannot be read.
     pub async fn rebook(&self, account: &Due, write: bool) -> Result<Rebooked, Error> {
         let mut rebooked = Rebooked::default();
-        let mut categories = BTreeMap::new();
+        let mut lots = Lots::default();
+        let mut earliest: Option<Timestamp> = None;
         loop {
-            let entries = self.entries_above(account, rebooked.entries).await?;
+            let entries =
+                self.entries_between(account, rebooked.entries.saturating_add(1), MAX_NUMBER).await?;
             if entries.is_empty() {
+                if let Some(at) = earliest {
+                    self.reopen_books(at).await?;
+                }
                 return Ok(rebooked);
             }
             let mut due = Vec::new();
             for entry in &entries {
-                let made =
-                    entry.allocations.iter().map(|part| part.lot).filter(|lot| lot.entry == entry.number);
-                categories.extend(made.filter_map(|lot| Some((lot, entry.category_of(lot)?))));
-                if let Some(item) = booked(entry, &categories)? {
-                    due.push((entry.id(), item));
+                if let Some(item) = booked(entry, &lots)? {
+                    due.push((entry, item));
                 }
+                follow(&mut lots, entry)?;
             }
             let keys = due.iter().map(|(_, item)| Key::of(item)).collect::<Result<Vec<_>, _>>()?;
             let found = if keys.is_empty() { Vec::new() } else { self.batch_get(keys).await? };
-            for (id, item) in due {
+            for (entry, item) in due {
                 if found.iter().any(|(_, found)| *found == item) {
                     continue;
                 }
-                rebooked.amiss.push(id);
+                rebooked.amiss.push(entry.id());
                 if write {
                     self.put_booked(item).await?;
+                    earliest = earliest.or(Some(entry.at));
                 }
             }
             rebooked.entries = entries.last().map_or(rebooked.entries, |entry| entry.number);
         }
     }
 
-    /// The next entries of an account above this number, oldest first.
-    async fn entries_above(&self, account: &Due, number: u64) -> Result<Vec<Entry>, Error> {
+    /// The next entries of an account from this number up to another, oldest first.
+    async fn entries_between(&self, account: &Due, first: u64, last: u64) -> Result<Vec<Entry>, Error> {
         let Due { customer, currency } = account;
-        let first = number.saturating_add(1);
         let query = self
             .query("pk = :pk AND n BETWEEN :first AND :last")
             .index_name(BY_NUMBER)
             .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
             .expression_attribute_values(":first", AttributeValue::S(entry_number(*currency, first)))
-            .expression_attribute_values(":last", AttributeValue::S(entry_number(*currency, MAX_NUMBER)))
+            .expression_attribute_values(":last", AttributeValue::S(entry_number(*currency, last)))
             .consistent_read(true);
         let (items, _) = self.read_page(query, BATCH).await?;
         items.iter().map(decode_entry).collect()
@@ -247,18 +281,24 @@ impl Store {
 }
 
 /// An entry's item in the journal; `None` if it moves nothing.
-fn booked(entry: &Entry, categories: &BTreeMap<LotNumber, Category>) -> Result<Option<Item>, Error> {
-    let booking = Booking::of(entry, |lot| categories.get(&lot).copied());
-    let unbooked = |reason: &dyn std::fmt::Display| Error::Corrupt {
-        item: format!("{} {}", entry.customer, entry.id()),
-        reason: format!("it cannot be booked: {reason}"),
-    };
-    let booking = booking.map_err(|error| unbooked(&error))?;
+fn booked(entry: &Entry, lots: &Lots) -> Result<Option<Item>, Error> {
+    let booking = Booking::of(entry, lots).map_err(|error| unbooked(entry, &error))?;
     booking.as_ref().map(encode_booking).transpose()
 }
 
+fn follow(lots: &mut Lots, entry: &Entry) -> Result<(), Error> {
+    lots.follow(entry).map_err(|error| unbooked(entry, &error))
+}
+
+fn unbooked(entry: &Entry, reason: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt {
+        item: format!("{} {}", entry.customer, entry.id()),
+        reason: format!("it cannot be booked: {reason}"),
+    }
+}
+
 /// The first day of the month, in UTC, that this moment is in.
-fn month_of(at: Timestamp) -> Date {
+pub(crate) fn month_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date().first_of_month()
 }
 

@@ -27,6 +27,7 @@ mod records;
 mod reminders;
 mod repair;
 mod rounds;
+mod standings;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -55,3 +56,4 @@ pub use records::{InvalidRecord, Place, Record, ScanPlace};
 pub use reminders::{ExpiringSoon, Reminder, Reminders};
 pub use repair::{Repair, Repaired, Repairing};
 pub use rounds::AuditRound;
+pub use standings::{CLOSED_AFTER, Closed, LATE, Standings};

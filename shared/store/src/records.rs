@@ -13,7 +13,7 @@ use crate::{
     Error, Page, Store,
     audit::INDEXED,
     documents::decode_settings,
-    items::{ENTRIES, Fields, GRANTS, Item, JOURNAL, Key, LISTED, decode_booking},
+    items::{BOOKS, ENTRIES, Fields, GRANTS, Item, JOURNAL, Key, LISTED, decode_booking, decode_standing},
 };
 
 /// Deepest nesting of an attribute that is read; ours are two deep.
@@ -98,11 +98,18 @@ impl Record {
         };
         let known = match pk.as_str() {
             "STORE" => true,
-            pk => ["KEY#", "TOLD#", "JOB#", GRANTS, JOURNAL].iter().any(|prefix| pk.starts_with(prefix)),
+            pk => {
+                ["KEY#", "TOLD#", "JOB#", GRANTS, JOURNAL, BOOKS].iter().any(|prefix| pk.starts_with(prefix))
+            }
         };
         let read = match (pk.as_str(), sk.as_str()) {
             ("STORE", "SETTINGS") => decode_settings(Some(&self.0)).map(drop),
             (pk, _) if pk.starts_with(JOURNAL) => decode_booking(&self.0).map(drop),
+            (pk, _) if pk.starts_with(BOOKS) => {
+                let currency = pk.rsplit_once('#').and_then(|(_, currency)| currency.parse().ok());
+                let currency = currency.ok_or_else(|| fields.corrupt("its place does not parse"));
+                currency.and_then(|currency| decode_standing(currency, &self.0)).map(drop)
+            }
             _ => fields.expect_format(),
         };
         match read {

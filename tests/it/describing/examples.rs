@@ -128,6 +128,10 @@ pub async fn told() -> BTreeMap<String, String> {
     session.show("listEntries", &["?type=redeem"], json!(null)).await;
     session.show("readStatement", &["?from=2026-11-22&to=2026-11-22"], json!(null)).await;
     session.show("listJournal", &["?from=2026-11-22&to=2026-11-22&limit=3"], json!(null)).await;
+    session.show("reportLiability", &["?as_of=2026-11-22"], json!(null)).await;
+    session.show("reportAgeing", &["?as_of=2026-11-22"], json!(null)).await;
+    session.show("reportExpiring", &["?as_of=2026-11-22"], json!(null)).await;
+    session.show("reportMovements", &["?from=2026-11&to=2026-11"], json!(null)).await;
     session.show("verify", &[], json!(null)).await;
     session.show("debit", &[], json!({"amount": "1.00", "reason": "counted twice"})).await;
     session.show("voidLot", &["USD-1"], json!({"reason": "by mistake"})).await;

@@ -153,6 +153,14 @@ fn words_are_the_codes() {
     assert_eq!(words("Level"), names(ledger::Level::ALL));
     assert_eq!(words("ConsumptionOrder"), names(ledger::ConsumptionOrder::ALL));
     assert_eq!(words("UsageBase"), names(ledger::UsageBase::ALL));
+    let rows = |name: &str, member: &str, inner: &str| {
+        let row = &schemas[name]["properties"][member]["items"]["properties"];
+        texts(&row[inner]["enum"])
+    };
+    assert_eq!(rows("Ageing", "ages", "days"), names(ledger::Age::ALL));
+    assert_eq!(rows("ExpiringCredit", "expiring", "expires"), names(ledger::Within::ALL));
+    let categories = schemas["ByCategory"]["properties"].as_object().unwrap();
+    assert_eq!(names(categories.keys()), names(ledger::Category::ALL));
     assert_eq!(words("Flaw"), names(ledger::Flaw::ALL));
     assert_eq!(words("EventType"), names(EVENT_TYPES));
     assert_eq!(words("MailKind"), names(mail::Kind::ALL));

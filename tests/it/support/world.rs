@@ -185,6 +185,12 @@ impl World {
         expire_on_schedule(self.store.clone(), event).await.unwrap()
     }
 
+    /// Closes the books of the days that are over by now.
+    pub async fn close_books(&self) -> close_books::Run {
+        let event = Event { at: self.now(), time_left: std::time::Duration::from_secs(60) };
+        close_books::close_books(self.store.clone(), event).await.unwrap()
+    }
+
     /// Lets the table's stream run dry, so that all that follows from the ledger is done.
     pub async fn catch_up(&self) {
         // Beside the wire, whose trips are those of calls.

@@ -16,6 +16,7 @@ mod redeem;
 mod refunds;
 mod remind;
 mod replay;
+mod standing;
 mod statement;
 mod topup;
 mod totality;

@@ -4,8 +4,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountRole, Booking, BoundBy, Currency, EntryType, GroupId, Hold, Leg, Lot, LotNumber, Money,
-    OrderUse, Origin,
+    Account, AccountRole, Booking, BoundBy, Currency, EntryType, Flow, GroupId, Hold, LastDay, Leg, Lot,
+    LotNumber, LotPart, Money, OrderUse, Origin, Position, Standing,
 };
 use proptest::prelude::*;
 
@@ -19,9 +19,9 @@ use crate::{
     },
     items::{
         BALANCE_SHARDS, Fields, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
-        account_partition, balance_partition, balance_place, decode_booking, encode_booking,
-        encode_listed_balance, encode_listed_group, encode_listed_name, encode_unlisted_balance,
-        entry_number, expiry_partition, moment, partition,
+        account_partition, balance_partition, balance_place, decode_booking, decode_standing, encode_booking,
+        encode_listed_balance, encode_listed_group, encode_listed_name, encode_standing,
+        encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
@@ -334,6 +334,12 @@ proptest! {
 #[test]
 fn what_is_booked_is_written_as_it_always_was() {
     let leg = |role, of: Option<&str>, minor| Leg { role, of: of.map(parsed), amount: usd(minor) };
+    let lot = |granted_at, expires_at: Option<&str>, minor| LotPart {
+        category: Category::Paid,
+        granted_at: at(granted_at),
+        expires_at: expires_at.map(at),
+        amount: usd(minor),
+    };
     let booking = Booking {
         customer: parsed("alice"),
         number: 12,
@@ -342,10 +348,18 @@ fn what_is_booked_is_written_as_it_always_was() {
         order: Some(parsed("1002")),
         reference: None,
         legs: vec![leg(AccountRole::LiabilityPaid, None, 500), leg(AccountRole::Payments, Some("é"), -500)],
+        lots: vec![
+            lot("2026-11-30T23:59:59Z", Some("2026-12-31T00:00:00Z"), -1),
+            lot("2026-11-29T23:59:59.999Z", Some("2026-12-31T00:00:00.001Z"), 300),
+            lot("2026-11-30T23:59:59.999Z", None, -500),
+        ],
         currency: Currency::USD,
     };
-    let packed =
-        b"\x06redeem\x01\x041002\x00\x02\x0eliability_paid\x00\xe8\x07\x08payments\x01\x02\xc3\xa9\xe7\x07";
+    let packed = [
+        &b"\x06redeem\x01\x041002\x00\x02\x0eliability_paid\x00\xe8\x07\x08payments\x01\x02\xc3\xa9\xe7\x07"[..],
+        b"\x03p\xce\x0f\x01\x80\xfb\xf3\x01\x01p\x80\xf0\xb2R\x02\x82\xe0\xab\x96\xd9h\xd8\x04p\x00\x00\xe7\x07",
+    ]
+    .concat();
     let written = encode_booking(&booking).unwrap();
     let expected = json!({"pk": {"S": "JOURNAL#2026-11#3"}, "sk": {"S": "001796083199999#alice#USD#000000000012"},
         "v": {"N": "1"}, "b": {"B": STANDARD.encode(packed)}});
@@ -356,9 +370,10 @@ fn what_is_booked_is_written_as_it_always_was() {
         ("sk", json!({"S": "now#alice#USD#000000000012"})),
         ("sk", json!({"S": "001796083199999#a b#USD#000000000012"})),
         ("sk", json!({"S": "001796083199999#alice#USX#000000000012"})),
-        ("b", json!({"B": STANDARD.encode(b"\x06redeex\x00\x00\x00")})),
-        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x00\x00\x01\x05sails\x00\x00")})),
-        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x01\x01\n\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeex\x00\x00\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x00\x00\x01\x05sails\x00\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x01\x01\n\x00\x00\x00")})),
+        ("b", json!({"B": STANDARD.encode(b"\x06redeem\x00\x00\x00\x01x\x00\x00\x00")})),
         ("v", json!({"N": "2"})),
     ] {
         let mut other = expected.clone();
@@ -370,6 +385,42 @@ fn what_is_booked_is_written_as_it_always_was() {
     let mut indexed = written;
     indexed.extend([("lq".to_owned(), AttributeValue::S("NAME".to_owned()))]);
     assert!(Record(indexed).finding().is_some());
+}
+
+#[test]
+fn what_credit_came_to_is_read_as_it_was_written() {
+    let day = |text: &str| text.parse().unwrap();
+    let (paid, gift) = (Category::Paid, Category::Goodwill);
+    let position = Position { categories: [(paid, usd(700)), (gift, usd(-1))].into(), owed: usd(-300) };
+    let standing = Standing {
+        currency: Currency::USD,
+        flows: [(Flow::Issued, position), (Flow::Used, Position::zero(Currency::USD))].into(),
+        came: [((paid, None), usd(1)), ((paid, Some(day("2026-11-30"))), usd(698)), ((gift, None), usd(5))]
+            .into(),
+        lasts: [
+            ((paid, LastDay::Over), usd(1)),
+            ((paid, LastDay::On(day("2026-12-31"))), usd(i64::MAX)),
+            ((paid, LastDay::Never), usd(-2)),
+            ((gift, LastDay::On(day("1969-12-31"))), usd(5)),
+        ]
+        .into(),
+    };
+    let written = encode_standing(3, day("2026-11-30"), &standing).unwrap();
+    assert_eq!(written["pk"], AttributeValue::S("BOOKS#3#USD".to_owned()));
+    assert_eq!(written["sk"], AttributeValue::S("2026-11-30".to_owned()));
+    assert_eq!(decode_standing(Currency::USD, &written).unwrap(), standing);
+    assert_eq!(Record(written.clone()).finding(), None);
+    for (name, damaged) in [
+        ("b", AttributeValue::B(Blob::new(vec![1, b'x', 0, 0, 0, 0]))),
+        ("b", AttributeValue::B(Blob::new(vec![0, 1, b'x', 0, 0, 0]))),
+        ("b", AttributeValue::B(Blob::new(vec![0, 1, b'p', 0, 1, 255, 255, 255, 255, 15, 2, 0]))),
+        ("v", AttributeValue::N("2".to_owned())),
+    ] {
+        let mut other = written.clone();
+        other.insert(name.to_owned(), damaged);
+        let read = decode_standing(Currency::USD, &other);
+        assert!(matches!(read, Err(Error::Corrupt { .. })), "{other:?}");
+    }
 }
 
 #[test]
