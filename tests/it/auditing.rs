@@ -153,6 +153,23 @@ pub async fn rich() -> World {
     world.settings(settings).await;
     world.expire().await;
     world.catch_up().await;
+    // What another system kept, in two files.
+    for (id, amount) in [("1", 700), ("2", 900), ("3", -1_000)] {
+        let at = format!("2026-01-0{id}T00:00:00Z").parse().unwrap();
+        let amount = ledger::Money::from_minor(amount, ledger::Currency::USD);
+        let row = ledger::Movement { id: id.to_owned(), at, amount, expiry: None };
+        let rows = store::Rows {
+            customer: &"alice".parse().unwrap(),
+            currency: ledger::Currency::USD,
+            system: &"opencart".parse().unwrap(),
+            movements: &[row],
+            at: world.now(),
+            known: true,
+            write: true,
+        };
+        world.store.import(&rows).await.unwrap();
+    }
+    world.catch_up().await;
     // An account that the lists do not know in its newest state yet.
     world.granted("erin", "2", json!({})).await;
     world.catch_up().await;
@@ -545,6 +562,11 @@ pub fn planted(items: &Items) -> Vec<Planted> {
         vec![with(refunds, "refunded", json!({"N": "100"}))],
         vec![],
     );
+    let imports = items.of("C#alice", "I");
+    plant("what was imported forgotten", "alice", "imports_differ", true, vec![], vec![imports.clone()]);
+    let mut fewer = imports.clone();
+    fewer["entries"]["M"]["USD"]["N"] = json!("2");
+    plant("an import that its rows say nothing of", "alice", "imports_differ", true, vec![fewer], vec![]);
     plant("what was refunded forgotten", "alice", "refunds_differ", true, vec![], vec![refunds.clone()]);
     let listed = items.of("LIST#dora", "USD");
     plant(
@@ -639,7 +661,7 @@ pub async fn audited_export(
 }
 
 /// How many of [`planted`] there are, and of them those that the API tells of.
-const PLANTED: (usize, usize) = (33, 30);
+const PLANTED: (usize, usize) = (35, 32);
 
 impl Planted {
     pub fn apply(&self, raw: &Raw<'_>) {

@@ -113,6 +113,7 @@ fn entry_kind(kind: EntryType) -> &'static str {
         EntryType::Void => "credit.voided",
         EntryType::Expire => "credit.expired",
         EntryType::ExpiryChange => "credit.expiry_changed",
+        EntryType::Import => "credit.imported",
     }
 }
 

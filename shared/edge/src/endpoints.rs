@@ -21,7 +21,7 @@ const MAX_PREVIOUS: usize = 5;
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
 /// Every type of an event, as its `type` names it.
-pub const EVENT_TYPES: [&str; 18] = [
+pub const EVENT_TYPES: [&str; 19] = [
     "credit.granted",
     "credit.topped_up",
     "credit.redeemed",
@@ -31,6 +31,7 @@ pub const EVENT_TYPES: [&str; 18] = [
     "credit.voided",
     "credit.expired",
     "credit.expiry_changed",
+    "credit.imported",
     "credit.expiring_soon",
     "hold.placed",
     "hold.captured",

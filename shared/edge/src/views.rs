@@ -85,19 +85,21 @@ impl<'a> EntryView<'a> {
                 .iter()
                 .map(|part| {
                     let told = part.origin.as_ref();
-                    let dated =
-                        told.filter(|_| matches!(entry.kind, EntryType::ExpiryChange | EntryType::Refund));
-                    let made = told.filter(|_| entry.kind == EntryType::Refund);
+                    let imported = entry.kind == EntryType::Import && entry.category.is_some();
+                    let made = told.filter(|_| imported || entry.kind == EntryType::Refund);
+                    let dated = if entry.kind == EntryType::ExpiryChange { told } else { made };
                     AllocationView {
                         lot: lot_id(part.lot),
                         amount: part.amount,
                         category: made.map(|origin| origin.category),
+                        granted_at: made.filter(|_| imported).map(|origin| origin.granted_at),
                         expires_at: dated.map(Origin::expiry),
                     }
                 })
                 .collect(),
-            expires_at: (entry.category.is_some() || entry.lot.is_some())
-                .then_some(entry.expires_at.filter(|moment| *moment != NEVER)),
+            expires_at: ((entry.category.is_some() && entry.kind != EntryType::Import)
+                || entry.lot.is_some())
+            .then_some(entry.expires_at.filter(|moment| *moment != NEVER)),
             order: entry.order.as_ref().map(|order| order.id.as_str()),
             payment: entry.payment.as_ref(),
             reference: entry.reference.as_ref().map(|reference| reference.as_str()),
@@ -126,10 +128,13 @@ impl<'a> EntryView<'a> {
 struct AllocationView {
     lot: LotId,
     amount: Money,
-    /// Of the lot that a refund made.
+    /// Of the lot that a refund or an import made.
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<Category>,
-    /// Of the lot that a refund made, and the date that reaching back gave: a moment, or null for never.
+    /// Of the lot that an import made: the day on which it came in the other system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_at: Option<Timestamp>,
+    /// Of the lot that a refund or an import made, and the date that reaching back gave: a moment, or null for never.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Option<Timestamp>>,
 }

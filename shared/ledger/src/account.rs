@@ -108,7 +108,7 @@ impl Hold {
 /// Totals of an account since its first entry, none of them negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Granted by admin or store.
+    /// Granted by admin or store, or imported.
     pub granted: Money,
     /// Topped up and approved.
     pub topped_up: Money,
@@ -120,7 +120,7 @@ pub struct Lifetime {
     pub withdrawn: Money,
     /// Expired and booked, but for what settled a debt.
     pub expired: Money,
-    /// Taken back by the merchant: debits, and voided lots but for what settled a debt.
+    /// Taken back by the merchant: debits, and voided lots but for what settled a debt; and what a later import took.
     pub debited: Money,
     /// Of what was granted and topped up, what the merchant brought.
     pub by_admin: Money,
@@ -542,7 +542,7 @@ impl Reservations {
     }
 
     /// What they leave of it.
-    fn free(&self, lot: &Lot) -> Result<Money, OutOfRange> {
+    pub(crate) fn free(&self, lot: &Lot) -> Result<Money, OutOfRange> {
         Ok(lot.remaining.minus(self.of(lot.number))?.or_zero())
     }
 }

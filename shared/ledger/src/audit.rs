@@ -78,6 +78,8 @@ words! {
         TopupRepeated = "topup_repeated",
         /// What was given back of a redemption is not the sum of its refunds.
         RefundsDiffer = "refunds_differ",
+        /// What is noted of the rows that were imported is not of as many entries as were.
+        ImportsDiffer = "imports_differ",
         /// An item under another key than its own.
         KeyDrift = "key_drift",
         /// An item that stands elsewhere in an index than it should.
@@ -106,11 +108,18 @@ impl Flaw {
     /// Whether a change between the reads of account, top-ups and refunds could look like it.
     pub fn may_be_haste(self) -> bool {
         use Flaw::{
-            AccountMissing, AccountPending, RefundsDiffer, TopupDiffers, TopupMissing, TopupUncredited,
+            AccountMissing, AccountPending, ImportsDiffer, RefundsDiffer, TopupDiffers, TopupMissing,
+            TopupUncredited,
         };
         matches!(
             self,
-            AccountMissing | AccountPending | RefundsDiffer | TopupDiffers | TopupMissing | TopupUncredited
+            AccountMissing
+                | AccountPending
+                | ImportsDiffer
+                | RefundsDiffer
+                | TopupDiffers
+                | TopupMissing
+                | TopupUncredited
         )
     }
 }
@@ -149,6 +158,7 @@ pub struct Audit {
     pub(crate) credited: BTreeMap<TopupId, Credited>,
     /// What was given back of which redemption.
     pub(crate) refunded: BTreeMap<u64, Money>,
+    imports: u64,
     booked: Booked,
     /// The entry whose hash is kept, and its hash.
     pub(crate) marked: Option<(u64, Option<Hash>)>,
@@ -225,6 +235,7 @@ impl Audit {
             found: Found { currency, findings: Vec::new() },
             credited: BTreeMap::new(),
             refunded: BTreeMap::new(),
+            imports: 0,
             booked: Booked::default(),
             marked: None,
         }
@@ -248,6 +259,11 @@ impl Audit {
     /// How many entries were taken in.
     pub fn entries(&self) -> u64 {
         self.entries
+    }
+
+    /// How many of them are imports.
+    pub fn imports(&self) -> u64 {
+        self.imports
     }
 
     /// What they come to.
@@ -305,6 +321,9 @@ impl Audit {
             if let Some(Credited { entry: first, .. }) = self.credited.insert(topup.clone(), credited) {
                 self.find(Some(entry.id()), Flaw::TopupRepeated, format!("{topup} was credited by {first}"));
             }
+        }
+        if entry.kind == EntryType::Import {
+            self.imports = self.imports.saturating_add(1);
         }
         if let (EntryType::Refund, Some(redemption)) = (entry.kind, entry.redemption) {
             let before = self.refunded.get(&redemption).copied();

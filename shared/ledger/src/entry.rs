@@ -48,6 +48,8 @@ words! {
         Expire = "expire",
         /// A lot's expiry moved.
         ExpiryChange = "expiry_change",
+        /// What another system kept: credit brought over, or taken there since.
+        Import = "import",
     }
 }
 
@@ -125,6 +127,11 @@ impl Actor {
         Self { role: Role::System, id: "apply_to_existing".to_owned() }
     }
 
+    /// The operator's command that brings over what another system kept.
+    pub fn importing() -> Self {
+        Self { role: Role::System, id: "import".to_owned() }
+    }
+
     /// A group's joining grant.
     pub fn joining() -> Self {
         Self { role: Role::System, id: "joining_grant".to_owned() }
@@ -181,7 +188,8 @@ pub struct Allocation {
     /// How much: more than zero, but where nothing of the lot moved except its expiry.
     pub amount: Money,
     /// Where the lot came from, where credit was spent: what a refund needs to restore it as it was. And where a refund
-    /// made a new lot, or many lots were dated at once: what the line of a grant tells of its own.
+    /// made a new lot, an import made lots of their own days, or many lots were dated at once: what the line of a grant tells
+    /// of its own.
     pub origin: Option<Origin>,
 }
 
@@ -237,7 +245,7 @@ pub struct Line {
     pub category: Option<Category>,
     /// Who brought the new lot.
     pub source: Option<Role>,
-    /// When the new lot expires; `None` is never where a lot was made.
+    /// When the new lot expires; `None` is never where a lot was made, unless it was imported.
     pub expires_at: Option<Timestamp>,
     /// The order that credit was spent on.
     pub order: Option<OrderUse>,

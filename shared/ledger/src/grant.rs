@@ -113,8 +113,19 @@ impl LotExpiry {
     /// # Errors
     /// [`Refusal::Invalid`] for a day that the calendar does not end, [`Refusal::ExpiryInPast`].
     pub(crate) fn moment(self, policy: &Policy, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
-        let moment = match self {
-            Self::Never => return Ok(Some(NEVER)),
+        match self.named(policy)? {
+            Some(moment) if moment <= now => Err(Refusal::ExpiryInPast),
+            moment => Ok(moment),
+        }
+    }
+
+    /// As [`LotExpiry::moment`], past or to come.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a day that the calendar does not end.
+    pub(crate) fn named(self, policy: &Policy) -> Result<Option<Timestamp>, Refusal> {
+        Ok(Some(match self {
+            Self::Never => NEVER,
             // The ledger counts in milliseconds.
             Self::At(moment) => {
                 Timestamp::from_millisecond(moment.as_millisecond()).map_err(|_| Refusal::Invalid {
@@ -126,7 +137,6 @@ impl LotExpiry {
                 field: "expires_on".to_owned(),
                 message: "must be a day whose end the calendar has".to_owned(),
             })?,
-        };
-        if moment > now { Ok(Some(moment)) } else { Err(Refusal::ExpiryInPast) }
+        }))
     }
 }

@@ -157,6 +157,8 @@ fn legs(entry: &Entry, moved: &[LotPart]) -> Result<Vec<Leg>, Unbooked> {
                 legs.add(AccountRole::expired(category), None, expired.negated())?;
             }
         }
+        // Both what came before and what went there since: the other system's books have the rest of it.
+        EntryType::Import => legs.add(AccountRole::GrantedImport, None, entry.amount)?,
         EntryType::Hold | EntryType::Release | EntryType::ExpiryChange => {}
     }
     if legs.sum.is_zero() && legs.balance == entry.amount { Ok(legs.legs) } else { Err(Unbooked::Unbalanced) }

@@ -12,6 +12,7 @@ mod entry;
 mod expire;
 mod grant;
 mod ids;
+mod import;
 mod journal;
 mod lots;
 mod mend;
@@ -47,6 +48,7 @@ pub use ids::{
     CustomerId, Day, EntryId, GroupId, IdempotencyKey, InvalidEntryId, InvalidId, InvalidTopupId, Label,
     Language, LotId, LotNumber, Moment, Note, TopupId,
 };
+pub use import::{Import, MAX_IMPORTED_LOTS, Movement, replay_import};
 pub use journal::{Booking, Leg, Posting, Unbooked};
 pub use lots::{LotPart, Lots};
 pub use mend::{Left, Mend, Mended, automatic_topup};

@@ -54,6 +54,15 @@ impl Entry {
         may && self.lots().any(|moved| moved == lot)
     }
 
+    /// Whether its allocations are of credit that came, and not of what went.
+    fn comes_in(&self) -> bool {
+        match self.kind {
+            EntryType::Grant | EntryType::Topup | EntryType::Refund => true,
+            EntryType::Import => self.amount.is_positive(),
+            _ => false,
+        }
+    }
+
     fn lots(&self) -> impl Iterator<Item = LotNumber> {
         self.lot.into_iter().chain(self.allocations.iter().map(|part| part.lot))
     }
@@ -87,7 +96,7 @@ impl Lots {
             let lot = part.lot;
             match entry.kind {
                 EntryType::Hold | EntryType::Release => {}
-                EntryType::Grant | EntryType::Topup | EntryType::Refund => {
+                _ if entry.comes_in() => {
                     let Some(came) = self.before(entry, part) else { continue };
                     match self.open.get_mut(&lot) {
                         Some(open) => open.amount = open.amount.plus(part.amount)?,
@@ -136,11 +145,10 @@ impl Lots {
         if entry.kind == EntryType::ExpiryChange {
             return self.dated(entry);
         }
-        let comes_in = matches!(entry.kind, EntryType::Grant | EntryType::Topup | EntryType::Refund);
         let mut moved = Vec::with_capacity(entry.allocations.len());
         for part in &entry.allocations {
             let mut lot = self.before(entry, part).ok_or(part.lot)?;
-            lot.amount = if comes_in { part.amount } else { part.amount.negated() };
+            lot.amount = if entry.comes_in() { part.amount } else { part.amount.negated() };
             if entry.kind == EntryType::Expire {
                 lot.expires_at = Some(entry.at);
             }

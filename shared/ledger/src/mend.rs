@@ -336,6 +336,9 @@ impl Flaw {
                 "which of its two entries is one too many is for somebody to decide, and to debit it"
             }
             Self::RefundsDiffer => "the refunds are told by entries once what is wrong with them is resolved",
+            Self::ImportsDiffer => {
+                "which rows an entry imported is in no other item: do not import again before somebody has looked"
+            }
             Self::KeyDrift => {
                 "it may be the copy of another, or moved: under which key it was made is not in it"
             }

@@ -10,6 +10,9 @@ const MAX_INTEGER_DIGITS: usize = 12;
 /// Digits that an amount may have after the point, before its currency is known: no currency of ISO 4217 has more.
 const MAX_FRACTION_DIGITS: usize = 4;
 
+/// Digits behind the point that another system's amount may have.
+const MAX_FOREIGN_DIGITS: usize = 12;
+
 /// An ISO 4217 currency that has a smallest unit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
@@ -296,6 +299,30 @@ impl Money {
         let money = Self { minor, currency };
         money.minor().map_err(|OutOfRange| AmountError::TooLarge)?;
         if money.to_string() == text { Ok(money) } else { Err(AmountError::Malformed) }
+    }
+
+    /// What another system wrote with decimals of its own, perhaps below zero: exactly, or rounded half to even to the
+    /// currency's decimals; and whether it was rounded.
+    ///
+    /// # Errors
+    /// [`AmountError`] for what is no plain decimal, or has too many digits.
+    pub fn rounded(text: &str, currency: Currency) -> Result<(Self, bool), AmountError> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !plain(whole) || !plain(fraction) {
+            return Err(AmountError::MalformedSigned);
+        }
+        if whole.len() > MAX_INTEGER_DIGITS || fraction.len() > MAX_FOREIGN_DIGITS {
+            return Err(AmountError::TooLarge);
+        }
+        let exact = Decimal::from_str_exact(text).map_err(|_| AmountError::MalformedSigned)?;
+        let decimals = currency.decimals();
+        let mut amount = exact.round_dp_with_strategy(decimals, RoundingStrategy::MidpointNearestEven);
+        let rounded = amount != exact;
+        amount.rescale(decimals);
+        let minor = i64::try_from(amount.mantissa()).map_err(|_| AmountError::TooLarge)?;
+        Ok((Self { minor, currency }, rounded))
     }
 
     /// The count of smallest units (cents).

@@ -6,7 +6,11 @@ use std::{
     str::FromStr,
 };
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, MapAccess, Unexpected, Visitor},
@@ -563,6 +567,12 @@ impl Zone {
     /// The day that it is here at this moment.
     pub fn day_of(&self, at: Timestamp) -> Date {
         at.to_zoned(self.zone.clone()).date()
+    }
+
+    /// The moment that a clock here shows so. Of two the first; of none, as when clocks are put forward, the one that it would be
+    /// without. `None` beyond the calendar.
+    pub fn moment_of(&self, clock: DateTime) -> Option<Timestamp> {
+        Some(clock.to_zoned(self.zone.clone()).ok()?.timestamp())
     }
 
     /// The day that it is here at this moment, where each begins at this hour.

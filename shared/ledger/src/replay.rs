@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    Account, Allocation, Currency, CustomerId, Entry, EntryType, Hash, Hold, Lot, LotNumber, Money, Origin,
-    OutOfRange, Role,
+    Account, Allocation, Category, Currency, CustomerId, Entry, EntryType, Hash, Hold, Lot, LotNumber, Money,
+    Origin, OutOfRange, Role,
 };
 
 /// An account as its entries say it was.
@@ -304,6 +304,14 @@ fn book(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
             account.lifetime.expired = lifetime.expired.plus(taken)?;
         }
         EntryType::ExpiryChange => date(account, entry)?,
+        EntryType::Import if entry.amount.is_positive() => {
+            bring_over(account, entry)?;
+            account.lifetime.granted = lifetime.granted.plus(entry.amount)?;
+        }
+        EntryType::Import => {
+            pay(account, entry)?;
+            account.lifetime.debited = lifetime.debited.plus(taken)?;
+        }
         // Which redemption it gives back is not the account's to know.
         EntryType::Refund => return Err(Drift::Form { field: "type" }),
     }
@@ -330,6 +338,29 @@ fn bring(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
             return Err(Drift::LotNotNew { lot: part.lot });
         }
         let origin = Origin { category, source, granted_at: entry.at, expires_at: entry.expires_at };
+        make(account, entry, part, origin)?;
+    }
+    Ok(())
+}
+
+/// Credit that was brought over: it settles the debt, and the rest are lots of the days on which it came, oldest first.
+fn bring_over(account: &mut Account, entry: &Entry) -> Result<(), Drift> {
+    let kind = (Category::Import, Role::System);
+    form((entry.category, entry.source) == (Some(kind.0), Some(kind.1)), "category")?;
+    form(entry.expires_at.is_none(), "expires_at")?;
+    settle(account, entry, entry.amount)?;
+    comes_to(entry, entry.amount)?;
+    let mut before = Timestamp::MIN;
+    for (place, part) in entry.allocations.iter().enumerate() {
+        let origin = part.origin.clone().ok_or(Drift::Form { field: "allocations" })?;
+        if usize::from(part.lot.part) != place {
+            return Err(Drift::LotNotNew { lot: part.lot });
+        }
+        let is_due = before <= origin.granted_at && origin.granted_at <= entry.at;
+        if (origin.category, origin.source) != kind || !is_due {
+            return Err(Drift::LotOrigin { lot: part.lot });
+        }
+        before = origin.granted_at;
         make(account, entry, part, origin)?;
     }
     Ok(())

@@ -105,7 +105,7 @@ impl Flow {
     /// Of this type of entry, if it moves anything.
     fn of(kind: EntryType) -> Option<Self> {
         match kind {
-            EntryType::Grant | EntryType::Topup => Some(Self::Issued),
+            EntryType::Grant | EntryType::Topup | EntryType::Import => Some(Self::Issued),
             EntryType::Redeem | EntryType::Capture => Some(Self::Used),
             EntryType::Refund => Some(Self::Refunded),
             EntryType::Expire => Some(Self::Expired),

@@ -16,10 +16,10 @@ use crate::{
     Error, Profile, Record, Store,
     documents::{decode_profile, encode_profile},
     items::{
-        ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Filed, GROUP, Item, Key, KeyDigest, LISTED, NAMES, REMINDERS,
-        Stored, TOPUPS, account_of, decode_account, decode_entry, decode_refunds, decode_topup,
-        encode_account, encode_listed_balance, encode_listed_group, encode_listed_name, encode_topup,
-        entry_number, partition,
+        ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Filed, GROUP, IMPORTS, Item, Key, KeyDigest, LISTED, NAMES,
+        REMINDERS, Stored, TOPUPS, account_of, decode_account, decode_entry, decode_imports, decode_refunds,
+        decode_topup, encode_account, encode_listed_balance, encode_listed_group, encode_listed_name,
+        encode_topup, entry_number, partition,
     },
     transaction::pause,
 };
@@ -59,6 +59,8 @@ pub(crate) struct Standing {
     pub(crate) accounts: BTreeMap<Currency, Stored>,
     pub(crate) topups: Vec<Topup>,
     pub(crate) refunds: BTreeMap<Currency, BTreeMap<u64, Money>>,
+    /// How many entries the rows came to that were imported.
+    pub(crate) imports: BTreeMap<Currency, u64>,
     pub(crate) listed: Vec<Item>,
     pub(crate) findings: Vec<Finding>,
     misplaced: Vec<Key>,
@@ -205,6 +207,18 @@ impl CustomerAudit {
         }
     }
 
+    /// Where another number of imports is noted, with the rows that they were of, than there are entries of.
+    pub(crate) fn unlike_imports(&self) -> Vec<Finding> {
+        let differs = |currency: Currency| {
+            let noted = self.beside.imports.get(&currency).copied().unwrap_or(0);
+            let made = self.entries.get(&currency).map_or(0, Audit::imports);
+            let detail = format!("rows of {noted} imports are noted, and {made} entries import");
+            let code = Flaw::ImportsDiffer;
+            (noted != made).then_some(Finding { currency: Some(currency), entry: None, code, detail })
+        };
+        self.currencies().into_iter().filter_map(differs).collect()
+    }
+
     fn is_empty(&self) -> bool {
         let Standing { accounts, profile, topups, findings, .. } = &self.beside;
         let nothing_beside =
@@ -219,7 +233,8 @@ impl CustomerAudit {
     /// Every currency in which there is anything.
     pub(crate) fn currencies(&self) -> BTreeSet<Currency> {
         let Standing { accounts, topups, refunds, .. } = &self.beside;
-        let known = accounts.keys().chain(self.entries.keys()).chain(refunds.keys()).copied();
+        let known = accounts.keys().chain(self.entries.keys()).chain(refunds.keys());
+        let known = known.chain(self.beside.imports.keys()).copied();
         known.chain(topups.iter().map(|topup| topup.id.currency)).collect()
     }
 
@@ -230,6 +245,7 @@ impl CustomerAudit {
         let mut all = self.beside.findings.clone();
         all.extend(self.strays.iter().cloned());
         all.extend(self.beside.unlike_lists());
+        all.extend(self.unlike_imports());
         let nothing = BTreeMap::new();
         let verified = |currency: Currency| {
             let none = Audit::new(self.customer.clone(), currency);
@@ -299,6 +315,10 @@ impl Standing {
                 let refunded = decode_refunds(item, currency)?;
                 self.compare_index(Some(currency), key, item, &Item::new());
                 self.refunds.entry(currency).or_default().insert(number, refunded);
+            }
+            IMPORTS if key.sk == IMPORTS => {
+                self.compare_index(None, key, item, &Item::new());
+                self.imports = decode_imports(item)?.entries;
             }
             _ if kind == "P" || key.sk.starts_with(REMINDERS) => {
                 Fields(item).expect_format()?;
@@ -372,6 +392,7 @@ fn known_digest(entry: &Entry) -> Option<KeyDigest> {
     let by = |actor: Actor| entry.actor == actor;
     match entry.kind {
         EntryType::Expire if by(Actor::schedule()) => Some(KeyDigest::of_expiry(entry.id())),
+        EntryType::Import => Some(KeyDigest::of_import(entry.id())),
         EntryType::ExpiryChange if by(Actor::reaching_back()) => {
             Some(KeyDigest::of_reaching_back(entry.id()))
         }
@@ -464,6 +485,7 @@ impl Store {
             note_revision(&mut before, item);
         })
         .await?;
+        self.each(self.below(&customer, IMPORTS), |item| audit.take(item)).await?;
         let mut topups = Vec::new();
         let query = self.below_number(&customer, TOPUPS);
         self.each(query, |item| topups.extend(Key::of(item))).await?;

@@ -4,8 +4,8 @@ use crate::{
     Error, GroupGrantId, Store,
     documents::{decode_profile, decode_settings},
     items::{
-        Filed, Fingerprint, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_recorded,
-        decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup,
+        Filed, Fingerprint, Imports, Item, Key, KeyDigest, Recorded, Stored, decode_account, decode_imports,
+        decode_recorded, decode_refunds, encode_account, encode_entry, encode_refunds, encode_topup,
     },
     transaction::{MAX_TRIES, Outcome, Write, pause, token, transact},
 };
@@ -76,8 +76,8 @@ pub struct Approved {
 
 /// All that a decision looks at, strongly consistent. Each item is as it was at a moment of its own, since a batch is no
 /// transaction: whoever writes over one besides the account has to say as what it was read.
-struct Read {
-    stored: Stored,
+pub(crate) struct Read {
+    pub(crate) stored: Stored,
     recorded: Option<Recorded>,
     topup: Option<(Topup, Fingerprint)>,
     /// Its document as it is stored.
@@ -87,23 +87,26 @@ struct Read {
     redemption: Option<(Entry, Money)>,
     /// How much of the redemption was given back, as it is stored, if anything was.
     refunded: Option<AttributeValue>,
-    policy: Policy,
+    /// Which rows of other systems were imported, if that was asked for.
+    pub(crate) imports: Imports,
+    pub(crate) policy: Policy,
     policy_version: u64,
-    customer_version: Option<u64>,
+    pub(crate) customer_version: Option<u64>,
 }
 
 /// What to read besides the account and what makes its policy.
 #[derive(Clone)]
-struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     customer: &'a CustomerId,
     currency: Option<Currency>,
     recorded: Option<KeyDigest>,
     topup: Option<&'a TopupId>,
     redemption: Option<EntryId>,
+    imports: bool,
 }
 
 /// What a decision comes to.
-enum Step<T> {
+pub(crate) enum Step<T> {
     /// Nothing is to be written.
     Done(T),
     /// What was read is of two moments, and is to be read again.
@@ -453,7 +456,7 @@ impl Store {
     /// What has to be booked before anything else. Credit that is over settles what was owed while it counted, and nothing
     /// that comes to be owed later: so where something is owed, or may come to be, it is booked before the rule decides; and
     /// only if the rule then lets something happen, since a refusal writes nothing. Hardly any account is ever there.
-    fn due_first<E: From<Refusal> + From<Error>>(
+    pub(crate) fn due_first<E: From<Refusal> + From<Error>>(
         &self,
         read: &Read,
         at: Timestamp,
@@ -512,7 +515,7 @@ impl Store {
     }
 
     /// Reads and decides until a write settles, a decision needs none, or the tries are used up.
-    async fn until_settled<T, E: From<Error>>(
+    pub(crate) async fn until_settled<T, E: From<Error>>(
         &self,
         mut wanted: Wanted<'_>,
         mut decide: impl FnMut(Read) -> Result<Step<T>, E>,
@@ -583,7 +586,8 @@ impl Store {
         let profile = Key::profile(wanted.customer);
         let mut keys = vec![account.clone(), Key::settings(), profile.clone()];
         let refunds = wanted.redemption.map(|redemption| Key::refunds(wanted.customer, redemption));
-        for key in [&recorded, &topup, &refunds].into_iter().flatten() {
+        let imports = wanted.imports.then(|| Key::imports(wanted.customer));
+        for key in [&recorded, &topup, &refunds, &imports].into_iter().flatten() {
             // A batch must not name an item twice, and a client may use one key for a request and its approval.
             if !keys.contains(key) {
                 keys.push(key.clone());
@@ -626,6 +630,7 @@ impl Store {
             topup,
             topup_document,
             topup_is_filed,
+            imports: imports.as_ref().and_then(find).map(decode_imports).transpose()?.unwrap_or_default(),
             policy: settings.levels(profile.as_ref())?.policy(),
             policy_version,
             customer_version: profile.map(|profile| profile.version),
@@ -633,7 +638,7 @@ impl Store {
     }
 
     /// Puts the account, on condition that nobody has since it was read at this revision.
-    fn put_account(&self, account: &Account, revision: u64) -> Result<TransactWriteItem, Error> {
+    pub(crate) fn put_account(&self, account: &Account, revision: u64) -> Result<TransactWriteItem, Error> {
         let next = revision
             .checked_add(1)
             .ok_or_else(|| Error::Refused("the revision is out of range".to_owned()))?;
@@ -671,7 +676,11 @@ impl Store {
 
 impl<'a> Wanted<'a> {
     fn account(customer: &'a CustomerId, currency: Option<Currency>) -> Self {
-        Self { customer, currency, recorded: None, topup: None, redemption: None }
+        Self { customer, currency, recorded: None, topup: None, redemption: None, imports: false }
+    }
+
+    pub(crate) fn imports(customer: &'a CustomerId, currency: Currency) -> Self {
+        Self { imports: true, ..Self::account(customer, Some(currency)) }
     }
 
     fn topup(customer: &'a CustomerId, id: &'a TopupId) -> Self {
@@ -687,7 +696,7 @@ impl<'a> Command<'a> {
 }
 
 impl Read {
-    fn seal(&self, actor: Actor, at: Timestamp, salt: [u8; SALT]) -> Seal {
+    pub(crate) fn seal(&self, actor: Actor, at: Timestamp, salt: [u8; SALT]) -> Seal {
         let Self { policy_version, customer_version, .. } = *self;
         Seal { actor, at, policy_version, customer_version, salt }
     }
@@ -768,7 +777,7 @@ impl From<OutOfRange> for Failure {
 
 /// The salt of an entry's free texts: nobody who knows all that stays stored can tell it. A try that is made again has
 /// another one, and is told by its own hash.
-fn salt() -> Result<[u8; SALT], Error> {
+pub(crate) fn salt() -> Result<[u8; SALT], Error> {
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(|error| Error::Refused(format!("no random bits: {error}")))?;
     Ok(salt)

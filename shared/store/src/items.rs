@@ -9,6 +9,7 @@
 //! | top-up | `C#customer` | `K#` digest of its idempotency key | `by_number`: `T#time#digest`; `work`: `TOPUP` while pending |
 //! | reminder | `C#customer` | `M#2026-12-01#000` | |
 //! | refunds of a redemption | `C#customer` | `R#USD-12` | |
+//! | which rows of other systems were imported | `C#customer` | `I` | |
 //! | settings, the groups' among them | `STORE` | `SETTINGS` | |
 //! | change of them | `STORE` | `CHANGE#version` | |
 //! | who is told of what: mails, webhooks | `STORE` | `MAIL`, `WEBHOOKS` | |
@@ -33,7 +34,10 @@
 //!
 //! Amounts are stored as counts of smallest units, moments as milliseconds since 1970.
 
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    str::FromStr,
+};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -92,6 +96,9 @@ pub(crate) const TOPUPS: &str = "T#";
 /// The prefix of entries in [`BY_NUMBER`].
 pub(crate) const ENTRIES: &str = "E#";
 
+/// The sort key of what was imported.
+pub(crate) const IMPORTS: &str = "I";
+
 /// The prefix of the sort keys of reminders.
 pub(crate) const REMINDERS: &str = "M#";
 
@@ -124,6 +131,10 @@ impl Key {
 
     pub(crate) fn refunds(customer: &CustomerId, redemption: EntryId) -> Self {
         Self { pk: partition(customer), sk: format!("R#{redemption}") }
+    }
+
+    pub(crate) fn imports(customer: &CustomerId) -> Self {
+        Self { pk: partition(customer), sk: IMPORTS.to_owned() }
     }
 
     pub(crate) fn settings() -> Self {
@@ -277,6 +288,11 @@ impl KeyDigest {
     /// Of the entry that dates lots of before an expiry was set.
     pub(crate) fn of_reaching_back(entry: EntryId) -> Self {
         Self::domain("reach_back", &entry.to_string())
+    }
+
+    /// Of an entry that imports what another system kept.
+    pub(crate) fn of_import(entry: EntryId) -> Self {
+        Self::domain("import", &entry.to_string())
     }
 
     /// Of the entry that credits a top-up at once, where the request stands under the client's key.
@@ -570,6 +586,63 @@ pub(crate) fn decode_refunds(item: &Item, currency: Currency) -> Result<Money, E
     let fields = Fields(item);
     fields.expect_format()?;
     Ok(Money::from_minor(fields.number("refunded")?, currency))
+}
+
+/// Which rows of other systems a customer was credited for, or charged: no row counts twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Imports {
+    /// How often it was written.
+    pub(crate) revision: u64,
+    /// Digests of the rows' ids, each with a digest of what its row said.
+    pub(crate) rows: BTreeMap<RowId, RowContent>,
+    /// How many entries they came to, by currency.
+    pub(crate) entries: BTreeMap<Currency, u64>,
+}
+
+/// The digest of a row's id and of the system that it is from. Of 30,000 rows two have the same once in 40 billion customers.
+pub(crate) type RowId = [u8; 8];
+/// The digest of what a row says: enough to see that it says something else, when it comes again.
+pub(crate) type RowContent = [u8; 4];
+
+pub(crate) fn encode_imports(customer: &CustomerId, imports: &Imports) -> Item {
+    let rows = imports.rows.iter().flat_map(|(id, content)| id.iter().chain(content)).copied().collect();
+    let entries = imports.entries.iter();
+    let entries = entries.map(|(currency, count)| number(currency.code(), *count)).collect();
+    let mut item = Key::imports(customer).to_item();
+    item.extend([
+        number("v", FORMAT),
+        number("rev", imports.revision),
+        bytes("rows", rows),
+        ("entries".to_owned(), AttributeValue::M(entries)),
+    ]);
+    item
+}
+
+pub(crate) fn decode_imports(item: &Item) -> Result<Imports, Error> {
+    let fields = Fields(item);
+    fields.expect_format()?;
+    let mut rest = fields.bytes("rows")?;
+    let mut rows = BTreeMap::new();
+    while let Some((id, after)) = rest.split_first_chunk() {
+        let (content, after) = after.split_first_chunk().ok_or_else(|| fields.corrupt("rows are cut off"))?;
+        if rows.last_key_value().is_some_and(|(last, _)| last >= id) {
+            return Err(fields.corrupt("rows are not in order"));
+        }
+        rows.insert(*id, *content);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(fields.corrupt("rows are cut off"));
+    }
+    let Some(AttributeValue::M(counts)) = item.get("entries") else {
+        return Err(fields.corrupt("entries are missing"));
+    };
+    let mut entries = BTreeMap::new();
+    for code in counts.keys() {
+        let currency = code.parse().map_err(|_| fields.corrupt("entries are of no currency"))?;
+        entries.insert(currency, Fields(counts).number(code)?);
+    }
+    Ok(Imports { revision: fields.number("rev")?, rows, entries })
 }
 
 /// What a key stands for: a digest of what is done in its first half, one of the words with which it was asked for in its

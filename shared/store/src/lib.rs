@@ -15,6 +15,7 @@ mod documents;
 mod erase;
 mod error;
 mod group_grants;
+mod import;
 mod items;
 mod journal;
 mod lists;
@@ -41,6 +42,7 @@ pub use documents::{
 };
 pub use error::Error;
 pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, GroupGrantId};
+pub use import::{Imported, MAX_IMPORTED_ROWS, Rows, Unimported};
 pub use items::Fingerprint;
 pub use journal::{JournalCursor, Rebooked};
 pub use lists::{ChangedItem, CustomersCursor, CustomersFilter, Listed, Order, Range};

@@ -260,6 +260,7 @@ impl Store {
         }
         plan.writes.push(lists);
 
+        plan.left.extend(audit.unlike_imports().into_iter().map(Left::from));
         let found = audit.beside.findings.iter().chain(&audit.strays).cloned();
         plan.left.extend(found.filter(|found| found.code != Flaw::IndexDrift).map(Left::from));
         let known = audit.currencies();

@@ -31,9 +31,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use deliver::{Mail, deliver_mails};
 use edge::{Event, Message, Messages, StreamRecord};
 use jiff::{SignedDuration, Timestamp};
+use ledger::{Currency, Money, Movement};
 use notify::notify;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Rows, Store, Unimported};
 use tokio::runtime;
 
 use bench::{Bench, Fault, Lasts};
@@ -210,6 +211,29 @@ impl Play<'_> {
                 match audit::audit(store.clone(), event).await {
                     Ok(audited) => Told::Did(json!(audited)),
                     Err(_) => Told::Again,
+                }
+            }
+            Deed::Import(rows) => {
+                let movement = |(day, cents): &(u8, i64)| Movement {
+                    id: day.to_string(),
+                    at: format!("2026-01-{day:02}T00:00:00Z").parse().unwrap(),
+                    amount: Money::from_minor(*cents, Currency::USD),
+                    expiry: None,
+                };
+                let movements: Vec<Movement> = rows.iter().map(movement).collect();
+                let rows = Rows {
+                    customer: &"alice".parse().unwrap(),
+                    currency: Currency::USD,
+                    system: &"opencart".parse().unwrap(),
+                    movements: &movements,
+                    at: self.at,
+                    known: false,
+                    write: true,
+                };
+                match store.import(&rows).await {
+                    Ok(imported) => Told::Did(json!({"rows": imported.rows, "balance": imported.balance})),
+                    Err(Unimported::Store(_)) => Told::Again,
+                    Err(refused) => panic!("{refused}"),
                 }
             }
             Deed::Mail => {

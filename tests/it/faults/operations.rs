@@ -23,6 +23,8 @@ pub enum Deed {
     Expire(&'static str),
     /// The daily audit runs, until a run succeeds.
     Audit,
+    /// An operator imports rows of another system for alice, until a run succeeds: day of January, and cents.
+    Import(&'static [(u8, i64)]),
     /// The queue of mails delivers what the change before tells of, until it is delivered.
     Mail,
 }
@@ -474,6 +476,18 @@ fn following() -> Vec<Operation> {
             Deed::Mail,
         )
         .differing(&[Differs::Moments]),
+        operation(
+            "import: rows of a customer whom nobody knows",
+            vec![],
+            Deed::Import(&[(1, 2_500), (2, -2_000), (3, 700)]),
+        )
+        .differing(&[Differs::Counts]),
+        operation(
+            "import: a later file, which takes and brings",
+            vec![Deed::Import(&[(1, 2_500), (2, -2_000)])],
+            Deed::Import(&[(1, 2_500), (2, -2_000), (3, -700), (4, 900)]),
+        )
+        .differing(&[Differs::Counts]),
         operation(
             "audit, a round",
             vec![grant("alice", "g1", json!({})), grant("bob", "g1", json!({}))],

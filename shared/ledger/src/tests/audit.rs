@@ -136,6 +136,7 @@ fn some_flaws_are_of_one_item_and_some_may_be_haste() {
         [
             "account_missing",
             "account_pending",
+            "imports_differ",
             "refunds_differ",
             "topup_differs",
             "topup_missing",

@@ -306,6 +306,7 @@ fn check_entry(before: &Account, policy: &Policy, entry: &Entry, content: &str, 
                 assert_eq!(Ok(part.amount), lot.remaining.minus(kept));
             }
             EntryType::Release | EntryType::ExpiryChange => panic!("{} allocates nothing", entry.kind),
+            EntryType::Import => panic!("no history has one"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod entry;
 mod expire;
 mod grant;
 mod holds;
+mod import;
 mod journal;
 mod laws;
 mod mend;

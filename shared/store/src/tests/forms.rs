@@ -18,9 +18,9 @@ use crate::{
         encode_settings,
     },
     items::{
-        BALANCE_SHARDS, Fields, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
-        account_partition, balance_partition, balance_place, decode_booking, decode_standing, encode_booking,
-        encode_listed_balance, encode_listed_group, encode_listed_name, encode_standing,
+        BALANCE_SHARDS, Fields, Imports, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
+        account_partition, balance_partition, balance_place, decode_booking, decode_imports, decode_standing,
+        encode_booking, encode_imports, encode_listed_balance, encode_listed_group, encode_listed_name, encode_standing,
         encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
@@ -104,6 +104,7 @@ fn every_key_is_as_it_always_was() {
         (Key::recorded(customer, &digest), "C#alice", "K#t35_4xBZQcnNYIo0zNrr8w"),
         (Key::topup(customer, &topup), "C#alice", "K#pSn4mnpxC-trlMwoy4oJtA"),
         (Key::refunds(customer, parsed("USD-12")), "C#alice", "R#USD-12"),
+        (Key::imports(customer), "C#alice", "I"),
         (Key::reminder(customer, day, 0), "C#alice", "M#2026-12-01#000"),
         (Key::profile_change(customer, 7), "C#alice", "P#00000000000000000007"),
         (Key::settings(), "STORE", "SETTINGS"),
@@ -145,6 +146,7 @@ fn what_names_a_command_is_digested_as_it_always_was() {
         (KeyDigest::of_group_grant(&group, &key), "AHAyGQC5sdwhF-eozD6TOw"),
         (KeyDigest::of_expiry(parsed("USD-12")), "JPjwgAVE21UWihTAFD-nmw"),
         (KeyDigest::of_reaching_back(parsed("USD-12")), "d224oS5G77QMVj3U-Uezhg"),
+        (KeyDigest::of_import(parsed("USD-12")), "MQs08b6dqGbNLIbmyx99QA"),
         (KeyDigest::of_automatic(&parsed("USD-AAAAAAAAAAAAAAAAAAAAAA")), "TH5sQXayISZUjNdPCCNvig"),
     ] {
         assert_eq!(digest.as_str(), text);
@@ -187,6 +189,36 @@ fn an_account_is_read_as_it_was_written() {
         assert!(!item.contains_key(absent), "{absent}");
     }
     assert_eq!(decode_account(&item).unwrap().account, plain);
+}
+
+#[test]
+fn the_rows_of_an_import_are_read_as_they_were_written() {
+    let customer = parsed("alice");
+    let imports = Imports {
+        revision: 3,
+        rows: [([1; 8], [2; 4]), ([0, 0, 0, 0, 0, 0, 0, 9], [7; 4])].into(),
+        entries: [(Currency::USD, 2), (parsed("EUR"), 1)].into(),
+    };
+    let item = encode_imports(&customer, &imports);
+    let rows = "AAAAAAAAAAkHBwcHAQEBAQEBAQECAgIC";
+    let stored = json!({"pk": {"S": "C#alice"}, "sk": {"S": "I"}, "v": {"N": "1"}, "rev": {"N": "3"}, "rows": {"B": rows},
+        "entries": {"M": {"USD": {"N": "2"}, "EUR": {"N": "1"}}}});
+    assert_eq!(crate::records::json_of(&item), stored);
+    assert_eq!(decode_imports(&item).unwrap(), imports);
+    let spoiled = |name: &str, value: AttributeValue| {
+        let mut item = item.clone();
+        item.insert(name.to_owned(), value);
+        decode_imports(&item).unwrap_err().to_string()
+    };
+    let bytes = |rows: &[u8]| AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(rows));
+    assert!(spoiled("rows", bytes(&[1; 13])).ends_with("rows are cut off"));
+    assert!(spoiled("rows", bytes(&[1; 11])).ends_with("rows are cut off"));
+    assert!(spoiled("rows", bytes(&[1; 7])).ends_with("rows are cut off"));
+    assert!(spoiled("rows", bytes(&[1; 24])).ends_with("rows are not in order"));
+    assert!(spoiled("v", AttributeValue::N("2".to_owned())).contains("format 2 is not known"));
+    let entries = AttributeValue::M([("ZZZ".to_owned(), AttributeValue::N("1".to_owned()))].into());
+    assert!(spoiled("entries", entries).ends_with("entries are of no currency"));
+    assert!(spoiled("entries", AttributeValue::Null(true)).ends_with("entries are missing"));
 }
 
 proptest! {

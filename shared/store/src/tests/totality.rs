@@ -10,7 +10,7 @@ use crate::{
     AuditRound, ChangedItem, ChangesCursor, CustomersCursor, DocumentChange, EntriesCursor, FailuresCursor,
     GrantFailure, Group, GroupGrant, News, ReachBack, Reminders, TopupsCursor,
     documents::{decode_api_key, decode_document},
-    items::{Fields, Key, account_of, encode_listed_balance},
+    items::{Fields, Key, account_of, decode_imports, encode_imports, encode_listed_balance},
     reminders::decode_reminder,
 };
 
@@ -104,6 +104,10 @@ fn read_as_everything(item: &Item) {
     }
     drop(decode_recorded(item));
     drop(decode_refunds(item, ledger::Currency::USD));
+    if let Ok(imports) = decode_imports(item) {
+        let again = encode_imports(&"alice".parse().unwrap(), &imports);
+        assert_eq!(decode_imports(&again).unwrap(), imports);
+    }
     drop(decode_api_key("key_1", item));
     drop(decode_reminder(item));
     document::<AuditRound>(item);
