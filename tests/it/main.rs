@@ -39,6 +39,7 @@ mod faults;
 mod granting;
 mod granting_groups;
 mod holding;
+mod importing;
 mod listing;
 mod mailing;
 mod notifying;

@@ -142,7 +142,7 @@ async fn walk(
     if repairs.is_some() && auditor.store.is_none() {
         return Err("only a table can be repaired".into());
     }
-    let mut spool = Spool::new(&options.scratch)?;
+    let mut spool = Spool::new(&options.scratch, spool::owner)?;
     source
         .each(|record| {
             auditor.summary.items = auditor.summary.items.saturating_add(1);
@@ -150,7 +150,7 @@ async fn walk(
                 writeln!(progress, "read {} items", auditor.summary.items)?;
             }
             match record.place() {
-                Some(place) => spool.put(&place.customer, &record),
+                Some(place) => spool.put(&place.customer, &record.line()),
                 None => record.finding().map_or(Ok(()), |finding| auditor.tell(None, &finding)),
             }
         })

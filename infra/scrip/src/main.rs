@@ -1,5 +1,6 @@
 //! `scrip audit`: ends with 0 where everything follows, with 1 where something does not, with 2 where it could not read.
 //! `scrip repair`: with 0 where everything does or was repaired, with 1 where something is left, with 2 likewise.
+//! `scrip import`: with 0 where every row was imported, now or before, with 1 where one was not, with 2 likewise.
 //! `scrip journal`: with 0 where every entry is in the journal, with 1 where one was not and was not written, with 2 likewise.
 //! `scrip export`: with 0 where all is written, with 2 where something could not be read or written.
 //! `scrip load`: with 0 where all is in the table, with 1 where files or table are not as they have to be, with 2 likewise.
@@ -13,9 +14,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
-use ledger::{Currency, CustomerId};
-use scrip::{Failure, Options, Repairs, Source};
+use ledger::{Currency, CustomerId, Label, Moment, Zone};
+use scrip::{Failure, Format, Importing, Options, Preset, Repairs, Source};
 use store::{Connection, Store};
 
 /// What an operator of Scrip does to a whole store.
@@ -43,6 +45,11 @@ enum Sub {
     /// Puts an export into a table that holds nothing else and has no stream. Everything is looked at first, and what is wrong is
     /// a line of JSON. What was stopped goes on by the same command. Ends with 1 if anything is wrong.
     Load(Load),
+    /// Brings over the credit that another system kept, by its rows: prints each row that is none and each customer of whom
+    /// something is to be told as a line of JSON, and at last what it all came to. Without --skip-malformed nothing is written
+    /// unless everything can be. Again, it imports what is new. Ends with 1 if a row was not imported, with 2 if it could not
+    /// read or write.
+    Import(Import),
 }
 
 #[derive(Args)]
@@ -131,6 +138,59 @@ struct Load {
 }
 
 #[derive(Args)]
+struct Import {
+    /// The table, with the credentials and the region of AWS's own variables.
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// Another address than the region's own, such as that of `cargo local --database-only`.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// How the files are written. [default: by their names' ends]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Whose columns they have.
+    #[arg(long, default_value = "generic")]
+    preset: Preset,
+    /// The other system's name: a row's id is known together with it, and entries have it as their reference. [default: the
+    /// preset's]
+    #[arg(long, value_name = "NAME")]
+    system: Option<Label>,
+    /// The currency of rows that name none.
+    #[arg(long, value_name = "CODE")]
+    currency: Option<Currency>,
+    /// The zone of moments that name none, such as Europe/Berlin. [default: the store's]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<Zone>,
+    /// What customers' ids begin with here, before what they are there.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    customer_prefix: String,
+    /// Round amounts with more decimals than their currency has, half to even.
+    #[arg(long)]
+    round: bool,
+    /// Import no customer whom nobody knows yet, by an account or a document.
+    #[arg(long)]
+    known_customers: bool,
+    /// Tell what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out what cannot be imported, and import the rest.
+    #[arg(long)]
+    skip_malformed: bool,
+    /// Customers who are imported at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// The moment of the import. [default: now]
+    #[arg(long)]
+    at: Option<Moment>,
+    /// Where the rows are sorted: it takes as much room as they have. [default: the system's folder for such files]
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+    /// Files of rows; - is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
 struct Walk {
     /// Another address than the region's own, such as that of `cargo local --database-only`.
     #[arg(long, value_name = "URL", requires = "table")]
@@ -158,6 +218,7 @@ async fn main() -> ExitCode {
         Sub::Audit(command) => audit(command).await,
         Sub::Repair(command) => repair(command).await,
         Sub::Journal(command) => journal(command).await,
+        Sub::Import(command) => import(command).await,
         Sub::Export(command) => export(command).await,
         Sub::Load(command) => load(command).await,
     };
@@ -260,6 +321,53 @@ fn connection(table: String, endpoint: Option<String>) -> Result<Connection, Fai
     let mut connection = Connection::to_table(table)?;
     connection.endpoint = endpoint.or(connection.endpoint);
     Ok(connection)
+}
+
+/// Whether every row was imported.
+async fn import(command: Import) -> Result<bool, Failure> {
+    let mut connection = Connection::to_table(command.table)?;
+    connection.endpoint = command.endpoint.or(connection.endpoint);
+    let store = Store::connect(connection);
+    let at = command.at.map_or_else(Timestamp::now, |Moment(at)| at);
+    let zone = match command.time_zone {
+        Some(zone) => zone,
+        None => store.settings().await?.policy.time_zone,
+    };
+    let ends = |file: &PathBuf| file.extension().and_then(|end| end.to_str()).unwrap_or("").to_lowercase();
+    let by_name = |file: &PathBuf| match ends(file).as_str() {
+        "csv" => Ok(Format::Csv),
+        "tsv" => Ok(Format::Tsv),
+        "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        _ => Err(format!("{}: say how it is written, by --format", file.display())),
+    };
+    let mut files = Vec::new();
+    for file in command.files {
+        let format = command.format.map_or_else(|| by_name(&file), Ok)?;
+        files.push((file, format));
+    }
+    let system = command.system.map_or_else(|| command.preset.system().parse().map_err(Failure::from), Ok)?;
+    let options = Importing {
+        system,
+        preset: command.preset,
+        currency: command.currency,
+        zone,
+        customer_prefix: command.customer_prefix,
+        round: command.round,
+        known_customers: command.known_customers,
+        dry_run: command.dry_run,
+        skip_malformed: command.skip_malformed,
+        concurrency: command.concurrency.into(),
+        at,
+        scratch: command.scratch.unwrap_or_else(std::env::temp_dir),
+    };
+    // It shows itself on a terminal alone; elsewhere lines tell how far it is.
+    let bar = ProgressBar::new(0);
+    let mut progress: Box<dyn Write> =
+        if bar.is_hidden() { Box::new(io::stderr()) } else { Box::new(io::sink()) };
+    let mut out = io::stdout();
+    let report = scrip::import(&store, &options, &files, &mut out, &mut progress, &bar).await?;
+    out.flush()?;
+    Ok(report.is_whole())
 }
 
 impl Walk {

@@ -1,4 +1,4 @@
-//! Items sorted by customer in files, so that memory does not grow with them.
+//! Lines sorted by customer in files, so that memory does not grow with them.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -14,16 +14,20 @@ use store::{Place, Record};
 
 use crate::Failure;
 
-/// Files that items are sorted into.
+/// Files that lines are sorted into.
 const BUCKETS: usize = 128;
 /// Bytes that are kept for each of them before they are written.
 const BUFFER: usize = 16 * 1024;
 /// How often a file that is too large is sorted again. After that it is one customer's, and is read as it is.
 const MAX_LEVEL: u8 = 4;
 
-/// A folder of files, each with all items of some customers.
+/// Whose a line is.
+pub(crate) type Owner = fn(&str) -> Result<CustomerId, Failure>;
+
+/// A folder of files, each with all lines of some customers.
 pub(crate) struct Spool {
     folder: PathBuf,
+    owner: Owner,
     level: u8,
     buckets: Vec<Option<BufWriter<File>>>,
     /// Which of them is next.
@@ -42,22 +46,22 @@ pub(crate) struct Row {
 }
 
 impl Spool {
-    /// An empty one in this folder.
-    pub(crate) fn new(scratch: &Path) -> Result<Self, Failure> {
-        Self::at(scratch, 0)
+    /// An empty one in this folder, of lines that tell whose they are.
+    pub(crate) fn new(scratch: &Path, owner: Owner) -> Result<Self, Failure> {
+        Self::at(scratch, owner, 0)
     }
 
-    fn at(scratch: &Path, level: u8) -> Result<Self, Failure> {
+    fn at(scratch: &Path, owner: Owner, level: u8) -> Result<Self, Failure> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("scrip-audit-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("scrip-spool-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = scratch.join(name);
         fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let buckets = std::iter::repeat_with(|| None).take(BUCKETS).collect();
-        Ok(Self { folder, level, buckets, at: 0, finer: None, last: None })
+        Ok(Self { folder, owner, level, buckets, at: 0, finer: None, last: None })
     }
 
-    /// Puts an item to its customer's.
-    pub(crate) fn put(&mut self, customer: &CustomerId, record: &Record) -> Result<(), Failure> {
+    /// Puts a line to its customer's.
+    pub(crate) fn put(&mut self, customer: &CustomerId, line: &str) -> Result<(), Failure> {
         let mut hasher = DefaultHasher::new();
         (self.level, customer).hash(&mut hasher);
         let buckets = u64::try_from(BUCKETS)?;
@@ -68,7 +72,7 @@ impl Spool {
             Some(file) => file,
             None => bucket.insert(BufWriter::with_capacity(BUFFER, File::create(path)?)),
         };
-        file.write_all(record.line().as_bytes())?;
+        file.write_all(line.as_bytes())?;
         Ok(file.write_all(b"\n")?)
     }
 
@@ -98,12 +102,8 @@ impl Spool {
                 self.last = Some(path.clone());
                 return Ok(Some(path));
             }
-            let mut finer = Self::at(&self.folder, self.level.saturating_add(1))?;
-            lines(&path, |_, line| {
-                let record = Record::read(line)?;
-                let place = record.place().ok_or("an item of no customer")?;
-                finer.put(&place.customer, &record)
-            })?;
+            let mut finer = Self::at(&self.folder, self.owner, self.level.saturating_add(1))?;
+            lines(&path, |_, line| finer.put(&(self.owner)(line)?, line))?;
             fs::remove_file(&path)?;
             self.finer = Some(Box::new(finer));
         }
@@ -115,6 +115,11 @@ impl Drop for Spool {
         // If it cannot be removed, the system does it in its time.
         fs::remove_dir_all(&self.folder).unwrap_or_default();
     }
+}
+
+/// Whose an item is.
+pub(crate) fn owner(line: &str) -> Result<CustomerId, Failure> {
+    Ok(Record::read(line)?.place().ok_or("an item of no customer")?.customer)
 }
 
 /// What stands in a file, by customer, and of each by key.
@@ -137,7 +142,10 @@ pub(crate) fn record(file: &mut File, row: &Row) -> Result<Record, Failure> {
     Ok(Record::read(&String::from_utf8(line)?)?)
 }
 
-fn lines(path: &Path, mut take: impl FnMut(u64, &str) -> Result<(), Failure>) -> Result<(), Failure> {
+pub(crate) fn lines(
+    path: &Path,
+    mut take: impl FnMut(u64, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut reader = BufReader::new(File::open(path)?);
     let (mut line, mut offset) = (String::new(), 0_u64);
     loop {
