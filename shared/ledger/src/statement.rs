@@ -107,6 +107,8 @@ impl Entry {
             EntryType::Hold => "Reserved for an order",
             EntryType::Release => "Reserved no more",
             EntryType::ExpiryChange => "Another last day",
+            EntryType::Import if self.amount.is_positive() => "Credit carried over",
+            EntryType::Import => "Used where it came from",
         }
     }
 

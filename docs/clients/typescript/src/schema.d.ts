@@ -847,7 +847,7 @@ export interface components {
          * @description What an entry books.
          * @enum {string}
          */
-        EntryType: "grant" | "topup" | "redeem" | "hold" | "capture" | "release" | "refund" | "withdraw" | "debit" | "void" | "expire" | "expiry_change";
+        EntryType: "grant" | "topup" | "redeem" | "hold" | "capture" | "release" | "refund" | "withdraw" | "debit" | "void" | "expire" | "expiry_change" | "import";
         /**
          * @description `online`: through a payment provider; `offline`: at a counter, or by transfer.
          * @enum {string}
@@ -882,12 +882,12 @@ export interface components {
          * @description What does not follow from the entries, or does not follow among them.
          * @enum {string}
          */
-        Flaw: "unreadable" | "entry_account" | "entry_missing" | "entry_repeated" | "chain_broken" | "hash_mismatch" | "text_altered" | "entry_time" | "entry_form" | "entry_lots" | "entry_hold" | "entry_refund" | "entry_amount" | "entry_balance" | "entry_held" | "out_of_range" | "account_missing" | "account_number" | "account_hash" | "account_balance" | "account_lots" | "account_holds" | "account_debt" | "account_totals" | "account_pending" | "account_expiry" | "topup_missing" | "topup_uncredited" | "topup_differs" | "topup_repeated" | "refunds_differ" | "key_drift" | "index_drift" | "list_drift" | "unknown_item" | "item_repeated" | "totals_differ";
+        Flaw: "unreadable" | "entry_account" | "entry_missing" | "entry_repeated" | "chain_broken" | "hash_mismatch" | "text_altered" | "entry_time" | "entry_form" | "entry_lots" | "entry_hold" | "entry_refund" | "entry_amount" | "entry_balance" | "entry_held" | "out_of_range" | "account_missing" | "account_number" | "account_hash" | "account_balance" | "account_lots" | "account_holds" | "account_debt" | "account_totals" | "account_pending" | "account_expiry" | "topup_missing" | "topup_uncredited" | "topup_differs" | "topup_repeated" | "refunds_differ" | "imports_differ" | "key_drift" | "index_drift" | "list_drift" | "unknown_item" | "item_repeated" | "totals_differ";
         /**
          * @description A type of event.
          * @enum {string}
          */
-        EventType: "credit.granted" | "credit.topped_up" | "credit.redeemed" | "credit.refunded" | "credit.withdrawn" | "credit.debited" | "credit.voided" | "credit.expired" | "credit.expiry_changed" | "credit.expiring_soon" | "hold.placed" | "hold.captured" | "hold.released" | "topup.requested" | "topup.approved" | "topup.rejected" | "topup.cancelled" | "topup.lapsed";
+        EventType: "credit.granted" | "credit.topped_up" | "credit.redeemed" | "credit.refunded" | "credit.withdrawn" | "credit.debited" | "credit.voided" | "credit.expired" | "credit.expiry_changed" | "credit.imported" | "credit.expiring_soon" | "hold.placed" | "hold.captured" | "hold.released" | "topup.requested" | "topup.approved" | "topup.rejected" | "topup.cancelled" | "topup.lapsed";
         /**
          * @description What a mail is about: `topup.requested` goes to admins, all others to customers.
          * @enum {string}
@@ -1632,9 +1632,11 @@ export interface components {
         Allocation: {
             lot: components["schemas"]["LotId"];
             amount: components["schemas"]["Money"];
-            /** @description Of a lot that a refund made. */
+            /** @description Of a lot that a refund or an import made. */
             category?: components["schemas"]["Category"];
-            /** @description Of a lot that a refund made, and the date that reaching back gave; null is never. */
+            /** @description Of a lot that an import made: when it came in the other system. */
+            granted_at?: components["schemas"]["Time"];
+            /** @description Of a lot that a refund or an import made, and the date that reaching back gave; null is never. */
             expires_at?: components["schemas"]["Time"] | null;
         };
         /** @description One line of an account's ledger. None is ever changed; only an erasure takes its free texts away. */
@@ -1650,7 +1652,7 @@ export interface components {
             source?: components["schemas"]["Role"];
             balance_after: components["schemas"]["Money"];
             allocations: components["schemas"]["Allocation"][];
-            /** @description Of the lot that it made or moved; null is never. */
+            /** @description Of the lot that it made or moved; null is never. An import tells it of each of its lots. */
             expires_at?: components["schemas"]["Time"] | null;
             /** @description The order's id. */
             order?: components["schemas"]["Label"];
