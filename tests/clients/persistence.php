@@ -25,6 +25,8 @@ foreach (['lost' => '6.00', 'busy' => '2.00'] as $fault => $left) {
     $spent = (new Scrip("$line/$fault", $key))->redeem('carol', $order, "php-$fault");
     same([$spent['applied'], $spent['account']['available']], ['4.00', $left]);
 }
+// What ends before its end is no answer either.
+same((new Scrip("$line/cut", $key))->redeem('carol', $order, 'php-busy')['account']['available'], '2.00');
 same((new Scrip("$line/lost", $key))->customer('carol')['accounts'][0]['balance'], '2.00');
 // What has no key is sent once.
 same(refused(fn () => (new Scrip("$line/lost", $key))->quote('carol', $order))->status, 0);

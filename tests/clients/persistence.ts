@@ -23,6 +23,8 @@ for (const fault of ["lost", "busy"]) {
   const { account } = await grant(scrip(`${line}/${fault}`, store_key), `ts-${fault}`);
   assert.equal(account.balance, fault === "lost" ? "5.00" : "10.00");
 }
+// What ends before its end is no answer either.
+assert.equal((await grant(scrip(`${line}/cut`, store_key), "ts-busy")).account.balance, "10.00");
 const read = await answer(scrip(`${line}/lost`, store_key).GET("/v1/customers/{customer}", { params: { path } }));
 assert.equal(read.accounts[0]?.balance, "10.00");
 

@@ -110,7 +110,7 @@ async fn expected(world: &World, customers: &[String]) -> Sums {
         for entry in world.entries(customer).await {
             let (currency, amount) = (&entry["currency"], decimal(&entry["amount"]));
             match entry["type"].as_str().unwrap() {
-                "redeem" | "capture" | "refund" => add("Assets:Clearing:Sales", currency, amount),
+                "redeem" | "capture" | "refund" => add("Assets:SalesClearing", currency, amount),
                 "debit" | "void" => add("Income:Adjustments", currency, amount),
                 _ => {}
             }
@@ -124,7 +124,7 @@ async fn expected(world: &World, customers: &[String]) -> Sums {
 fn told(sums: &Sums) -> Sums {
     let of_ledger = |account: &str| {
         account.starts_with("Liabilities:")
-            || ["Assets:Receivable:StoreCredit", "Assets:Clearing:Sales", "Income:Adjustments"]
+            || ["Assets:Receivable:StoreCredit", "Assets:SalesClearing", "Income:Adjustments"]
                 .contains(&account)
     };
     sums.iter().filter(|((account, _), _)| of_ledger(account)).map(|(at, sum)| (at.clone(), *sum)).collect()

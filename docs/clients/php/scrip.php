@@ -106,17 +106,18 @@ final class Scrip
             $stream = @fopen($this->url . $path, 'r', false, stream_context_create(['http' => $http]));
             $text = $stream === false ? false : stream_get_contents($stream);
             $head = $stream === false ? [] : stream_get_meta_data($stream)['wrapper_data'];
-            // What ended before its end is no answer.
-            $cut = $stream !== false && stream_get_meta_data($stream)['timed_out'];
             preg_match('#^HTTP/\S+ (\d{3})#', $head[0] ?? '', $line);
-            $status = $text === false || $cut ? 0 : (int) ($line[1] ?? 0);
+            $told = json_decode((string) $text, true);
+            // What ended before its end is no answer, and every one but "nothing to say" is an object.
+            $whole = $text !== false && ($text === '' ? ($line[1] ?? '') === '204' : is_array($told) || (int) ($line[1] ?? 0) >= 400);
+            $status = $whole ? (int) ($line[1] ?? 0) : 0;
             $later = preg_grep('/^Retry-After:/i', $head);
             if ($left <= 1 || ($status !== 0 && $status < 500 && !$later)) {
                 break;
             }
             usleep(random_int(50_000, 100_000) * 2 ** (self::TRIES - $left));
         }
-        $told = json_decode((string) $text, true) ?? [];
+        $told = is_array($told) ? $told : [];
         if ($status < 200 || $status >= 300) {
             throw new ScripError($status, $told['code'] ?? 'unknown', $told['detail'] ?? 'nobody answered', $told);
         }

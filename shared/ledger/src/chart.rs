@@ -115,7 +115,7 @@ impl AccountRole {
             Self::Receivable => "Assets:Receivable:StoreCredit",
             Self::Payments => "Assets:Clearing:{method}",
             Self::Withdrawals => "Assets:Clearing:{journal}",
-            Self::Sales => "Assets:Clearing:Sales",
+            Self::Sales => "Assets:SalesClearing",
             Self::GrantedPaid => "Assets:Clearing:Unspecified",
             Self::GrantedPromotional | Self::ExpiredPromotional => "Expenses:Promotion",
             Self::GrantedRefund => "Income:Refunds",
@@ -146,7 +146,7 @@ pub struct AccountName(String);
 /// A text is no [`AccountName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be an account such as \"Assets:Clearing:Sales\", of at most 128 characters: Assets, Liabilities, Equity, Income or \
+    "must be an account such as \"Assets:SalesClearing\", of at most 128 characters: Assets, Liabilities, Equity, Income or \
      Expenses, then parts of ASCII letters, digits and hyphens that begin with a capital letter or a digit"
 )]
 pub struct InvalidAccountName;
@@ -219,7 +219,7 @@ impl<'de> Deserialize<'de> for Chart {
             type Value = Chart;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("accounts by role, as {\"sales\": \"Assets:Clearing:Sales\"}")
+                f.write_str("accounts by role, as {\"sales\": \"Assets:SalesClearing\"}")
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Chart, M::Error> {

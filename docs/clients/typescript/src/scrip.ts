@@ -70,12 +70,15 @@ async function persistently(request: Request, tries: number, timeout: number): P
     const wait = 100 * 2 ** (tries - left) * (0.5 + Math.random() / 2);
     try {
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]);
-      const response = await fetch(request.clone(), { signal });
+      const answered = await fetch(request.clone(), { signal });
+      // All of it: what ends before its end is no answer.
+      const body = await answered.arrayBuffer();
+      const { status, statusText, headers } = answered;
+      const response = new Response(body.byteLength > 0 ? body : null, { status, statusText, headers });
       const later = response.headers.get("Retry-After");
       if (left <= 1 || (response.status < 500 && later === null)) {
         return response;
       }
-      await response.body?.cancel();
       await pause(Math.max(wait, 1_000 * Math.min(Number(later ?? 0) || 0, 10)));
     } catch (error) {
       // Nobody answered: whether it was done, the next try tells.

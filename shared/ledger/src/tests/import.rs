@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::{account, actor, cases, day, left, owned, policy, seal_by, spend, swept, time, usd};
 use crate::{
     Account, Actor, Audit, Beside, Booking, Category, Currency, Day, Entry, EntryType, Import, Label,
-    LotExpiry, MAX_IMPORTED_LOTS, MAX_OPEN_LOTS, Money, Movement, NEVER, OutOfRange, Policy, Refusal, Replay,
-    Role, reach_back, replay_import,
+    LotExpiry, Lots, MAX_IMPORTED_LOTS, MAX_OPEN_LOTS, Money, Movement, NEVER, OutOfRange, Policy, Refusal,
+    Replay, Role, reach_back, replay_import,
 };
 
 fn row(id: u32, at: Timestamp, amount: &str) -> Movement {
@@ -348,13 +348,17 @@ proptest! {
 fn check(account: &Account, entries: &[Entry]) -> Result<(), TestCaseError> {
     let mut replay = Replay::new(account.customer.clone(), account.currency);
     let mut audit = Audit::new(account.customer.clone(), account.currency);
+    let mut lots = Lots::default();
     for entry in entries {
         prop_assert_eq!(replay.apply(entry), Ok(()));
         audit.take(entry);
         let content = entry.content().unwrap();
         let read = Entry::read(&content, entry.hash, crate::Texts::default());
         prop_assert_eq!(read.as_ref(), Ok(entry));
-        let booking = Booking::of(entry, |_| None).unwrap().unwrap();
+        let booking = Booking::of(entry, &lots).unwrap().unwrap();
+        lots.follow(entry).unwrap();
+        let moved = Money::sum(account.currency, booking.lots.iter().map(|part| part.amount));
+        prop_assert_eq!(moved, Ok(entry.amount));
         let sum = Money::sum(account.currency, booking.legs.iter().map(|leg| leg.amount));
         prop_assert_eq!(sum, Ok(Money::zero(account.currency)));
     }

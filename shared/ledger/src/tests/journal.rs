@@ -99,7 +99,7 @@ fn a_refund_turns_back_what_was_spent_and_expiry_takes_what_it_should() {
         &[
             ("Liabilities:StoreCredit:Promotional", "10.00"),
             ("Liabilities:StoreCredit:Paid", "8.00"),
-            ("Assets:Clearing:Sales", "-18.00"),
+            ("Assets:SalesClearing", "-18.00"),
         ],
     );
     // A part into a lot that is open, then into one that was used up.
@@ -109,7 +109,7 @@ fn a_refund_turns_back_what_was_spent_and_expiry_takes_what_it_should() {
         &[
             ("Liabilities:StoreCredit:Paid", "-8.00"),
             ("Liabilities:StoreCredit:Promotional", "-1.00"),
-            ("Assets:Clearing:Sales", "9.00"),
+            ("Assets:SalesClearing", "9.00"),
         ],
     );
     let (account, expired) = keep({
@@ -157,7 +157,7 @@ fn what_is_owed_is_receivable_until_some_credit_settles_it() {
         &[
             ("Liabilities:StoreCredit:Paid", "20.00"),
             ("Assets:Receivable:StoreCredit", "40.00"),
-            ("Assets:Clearing:Sales", "-60.00"),
+            ("Assets:SalesClearing", "-60.00"),
         ],
     );
     let (after, goodwill) = given(&before, &policy, &of(Category::Goodwill, "100.00"), 3);
@@ -176,14 +176,14 @@ fn what_is_owed_is_receivable_until_some_credit_settles_it() {
         &[
             ("Liabilities:StoreCredit:Refund", "-40.00"),
             ("Liabilities:StoreCredit:Paid", "-10.00"),
-            ("Assets:Clearing:Sales", "50.00"),
+            ("Assets:SalesClearing", "50.00"),
         ],
     );
     // And where it is still owed, all of it settles that.
     let (_, given_back) = refunded(&before, &policy, &spent, "30.00", day(4));
     check(
         &[granted, spent, given_back],
-        &[("Assets:Receivable:StoreCredit", "-30.00"), ("Assets:Clearing:Sales", "30.00")],
+        &[("Assets:Receivable:StoreCredit", "-30.00"), ("Assets:SalesClearing", "30.00")],
     );
 }
 
@@ -201,7 +201,7 @@ fn what_expires_or_is_voided_beside_a_debt_settles_that_first() {
     let (before, spent) = redeemed(&before, &policy, "10.00", day(3));
     let hold_over = held.deadline.unwrap();
     let mut entries = vec![promoted, paid, held, spent];
-    check(&entries, &[("Assets:Receivable:StoreCredit", "10.00"), ("Assets:Clearing:Sales", "-10.00")]);
+    check(&entries, &[("Assets:Receivable:StoreCredit", "10.00"), ("Assets:SalesClearing", "-10.00")]);
 
     let reason = "by mistake".parse().unwrap();
     let change = void_lot(&before, &policy, LotNumber::from(1), &reason, hold_over).unwrap();
@@ -238,7 +238,7 @@ fn what_moves_nothing_has_no_lines() {
     let captured = crate::capture(&before, &policy, &held, None, day(2)).unwrap();
     check(
         &[granted, seal(captured, day(2)).1],
-        &[("Liabilities:StoreCredit:Paid", "4.00"), ("Assets:Clearing:Sales", "-4.00")],
+        &[("Liabilities:StoreCredit:Paid", "4.00"), ("Assets:SalesClearing", "-4.00")],
     );
 }
 
@@ -295,7 +295,7 @@ fn spreadsheets_get_a_row_for_each_line() {
         "2025-12-31,2026-01-01T00:00:00Z,alice,USD-1,grant,,\"'=1+1, \"\"x\"\"\",Liabilities:StoreCredit:Paid,-1000.00,USD\r\n\
          2025-12-31,2026-01-01T00:00:00Z,alice,USD-1,grant,,\"'=1+1, \"\"x\"\"\",Assets:Clearing:Unspecified,1000.00,USD\r\n\
          2026-01-01,2026-01-02T00:00:00Z,alice,USD-2,redeem,1002,,Liabilities:StoreCredit:Paid,250.00,USD\r\n\
-         2026-01-01,2026-01-02T00:00:00Z,alice,USD-2,redeem,1002,,Assets:Clearing:Sales,-250.00,USD\r\n"
+         2026-01-01,2026-01-02T00:00:00Z,alice,USD-2,redeem,1002,,Assets:SalesClearing,-250.00,USD\r\n"
     );
     for (text, expected) in [
         ("R-17", ",R-17,"),
@@ -327,7 +327,7 @@ commodity 0. JPY
     ; customer:alice, entry:JPY-2, type:redeem, at:2026-01-02T00:00:00Z
     ; order:1002
     Liabilities:StoreCredit:Paid  250 JPY
-    Assets:Clearing:Sales  -250 JPY
+    Assets:SalesClearing  -250 JPY
 "
     );
     assert!(written(BooksFormat::Hledger, "BHD", "x").contains("\ncommodity 0.000 BHD\n"));
@@ -354,7 +354,7 @@ fn beancount_gets_a_transaction_for_each_entry() {
   at: "2026-01-02T00:00:00Z"
   order: "1002"
   Liabilities:StoreCredit:Paid  250.000 BHD
-  Assets:Clearing:Sales  -250.000 BHD
+  Assets:SalesClearing  -250.000 BHD
 "#
     );
 }

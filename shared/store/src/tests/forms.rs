@@ -20,8 +20,8 @@ use crate::{
     items::{
         BALANCE_SHARDS, Fields, Imports, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
         account_partition, balance_partition, balance_place, decode_booking, decode_imports, decode_standing,
-        encode_booking, encode_imports, encode_listed_balance, encode_listed_group, encode_listed_name, encode_standing,
-        encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
+        encode_booking, encode_imports, encode_listed_balance, encode_listed_group, encode_listed_name,
+        encode_standing, encode_unlisted_balance, entry_number, expiry_partition, moment, partition,
     },
     transaction::token,
 };
