@@ -472,6 +472,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reports/liability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What customers hold and owe
+         * @description Who: admin. By currency and category, at the end of any day. It follows the ledger by a second or so; 503 tells that more was booked since the last day that was closed than is added up at once.
+         */
+        get: operations["reportLiability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports/ageing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What customers hold, by how long ago it came
+         * @description Who: admin. Days are those since the lot was made; what a refund puts back into a lot is as old as the lot. It follows the ledger by a second or so; 503 tells that more was booked since the last day that was closed than is added up at once.
+         */
+        get: operations["reportAgeing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports/expiring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What customers hold, by when it expires
+         * @description Who: admin. Windows of days after the day that is asked for, each with those within it: `over`, `within_90`, `later` and `never` make the whole. It follows the ledger by a second or so; 503 tells that more was booked since the last day that was closed than is added up at once.
+         */
+        get: operations["reportExpiring"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What came and went, month by month
+         * @description Who: admin. `opening` and all that follows it come to `closing`, member by member; what leaves is less than zero. It follows the ledger by a second or so; 503 tells that more was booked since the last day that was closed than is added up at once.
+         */
+        get: operations["reportMovements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/groups": {
         parameters: {
             query?: never;
@@ -1133,7 +1213,7 @@ export interface components {
             withdrawals?: string;
             /**
              * @description What orders were paid with credit, and what of that was given back.
-             * @default Assets:Clearing:Sales
+             * @default Assets:SalesClearing
              */
             sales?: components["schemas"]["AccountName"];
             /**
@@ -1955,6 +2035,122 @@ export interface components {
             };
             /** @description The oldest first. What changes no balance (a hold, its release, a new date) is none of them. */
             lines: components["schemas"]["StatementLine"][];
+        };
+        /** @description A month of the calendar, in the store's time zone. */
+        Month: string;
+        /** @description An amount for each category of credit. */
+        ByCategory: {
+            paid: components["schemas"]["Money"];
+            promotional: components["schemas"]["Money"];
+            refund: components["schemas"]["Money"];
+            goodwill: components["schemas"]["Money"];
+            import: components["schemas"]["Money"];
+        };
+        /** @description What customers hold and owe, or by how much both changed. */
+        Position: {
+            /** @description What their lots hold. */
+            categories: components["schemas"]["ByCategory"];
+            /** @description What they owe by overdraft. */
+            owed: components["schemas"]["Money"];
+            /** @description All categories but for what is owed: the sum of balances, or by how much it changed. */
+            net: components["schemas"]["Money"];
+        };
+        /** @description What customers hold and owe in a currency. */
+        Liability: {
+            currency: components["schemas"]["Currency"];
+            categories: components["schemas"]["ByCategory"];
+            /** @description What their lots hold: all categories. */
+            liability: components["schemas"]["Money"];
+            /** @description What they owe by overdraft. */
+            receivable: components["schemas"]["Money"];
+            /** @description The one but for the other: the sum of all balances. */
+            net: components["schemas"]["Money"];
+        };
+        /** @description What customers hold and owe at the end of a day. */
+        LiabilityReport: {
+            as_of: components["schemas"]["Day"];
+            /** @description Whose days these are. */
+            time_zone: string;
+            data: components["schemas"]["Liability"][];
+        };
+        /** @description What customers hold in a currency, by how many days ago it came. */
+        Ageing: {
+            currency: components["schemas"]["Currency"];
+            ages: {
+                /**
+                 * @description How many days ago.
+                 * @enum {string}
+                 */
+                days: "0-30" | "31-60" | "61-90" | "91-180" | "181-365" | "over_365";
+                categories: components["schemas"]["ByCategory"];
+                total: components["schemas"]["Money"];
+            }[];
+            /** @description What customers hold. */
+            total: components["schemas"]["Money"];
+        };
+        /** @description What customers hold at the end of a day, by how long ago it came. */
+        AgeingReport: {
+            as_of: components["schemas"]["Day"];
+            /** @description Whose days these are. */
+            time_zone: string;
+            data: components["schemas"]["Ageing"][];
+        };
+        /** @description What customers hold in a currency, by within how many days it expires. */
+        ExpiringCredit: {
+            currency: components["schemas"]["Currency"];
+            expiring: {
+                /**
+                 * @description `over` waits for the schedule, or a hold has it; `within_60` has what is within 30 too, and `within_90` what is within 60; `later` is after 90.
+                 * @enum {string}
+                 */
+                expires: "over" | "within_30" | "within_60" | "within_90" | "later" | "never";
+                categories: components["schemas"]["ByCategory"];
+                total: components["schemas"]["Money"];
+            }[];
+            /** @description What customers hold. */
+            total: components["schemas"]["Money"];
+        };
+        /** @description What customers hold at the end of a day, by when it expires. */
+        ExpiringReport: {
+            as_of: components["schemas"]["Day"];
+            /** @description Whose days these are. */
+            time_zone: string;
+            data: components["schemas"]["ExpiringCredit"][];
+        };
+        /** @description What came and went in a month and currency. */
+        Movements: {
+            month: components["schemas"]["Month"];
+            currency: components["schemas"]["Currency"];
+            /** @description At the end of the month before. */
+            opening: components["schemas"]["Position"];
+            /** @description Granted, or topped up. */
+            issued: components["schemas"]["Position"];
+            /** @description Spent on orders. */
+            used: components["schemas"]["Position"];
+            /** @description Given back from orders. */
+            refunded: components["schemas"]["Position"];
+            /** @description Expired. */
+            expired: components["schemas"]["Position"];
+            /** @description Paid out. */
+            withdrawn: components["schemas"]["Position"];
+            /** @description Taken back by the merchant: debits and voided lots. */
+            adjusted: components["schemas"]["Position"];
+            /** @description At the end of the month, or of today. */
+            closing: components["schemas"]["Position"];
+            /** @description Of what was issued in the month, as much as expired in it, whenever that was issued. */
+            breakage_rate: components["schemas"]["Rate"];
+            /** @description Of all that was issued until then, what has expired. */
+            breakage_rate_to_date: components["schemas"]["Rate"];
+        };
+        /** @description A part of one, to four decimals; null where nothing was issued. */
+        Rate: string | null;
+        /** @description What came and went, by month and currency. */
+        MovementsReport: {
+            from: components["schemas"]["Month"];
+            to: components["schemas"]["Month"];
+            /** @description Whose months these are. */
+            time_zone: string;
+            data: components["schemas"]["Movements"][];
         };
         /** @description What does not follow. */
         Finding: {
@@ -3857,6 +4053,136 @@ export interface operations {
                 };
             };
             400: components["responses"]["InvalidPage"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportLiability: {
+        parameters: {
+            query?: {
+                /** @description At the end of this day in the store's time zone; today, unless it is given. No day after it. */
+                as_of?: components["schemas"]["Day"];
+                /** @description Of this currency alone. */
+                currency?: components["schemas"]["Currency"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each currency that anything was ever booked in. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiabilityReport"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportAgeing: {
+        parameters: {
+            query?: {
+                /** @description At the end of this day in the store's time zone; today, unless it is given. No day after it. */
+                as_of?: components["schemas"]["Day"];
+                /** @description Of this currency alone. */
+                currency?: components["schemas"]["Currency"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each currency that anything was ever booked in. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgeingReport"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportExpiring: {
+        parameters: {
+            query?: {
+                /** @description At the end of this day in the store's time zone; today, unless it is given. No day after it. */
+                as_of?: components["schemas"]["Day"];
+                /** @description Of this currency alone. */
+                currency?: components["schemas"]["Currency"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each currency that anything was ever booked in. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExpiringReport"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportMovements: {
+        parameters: {
+            query: {
+                /** @description The first month. */
+                from: components["schemas"]["Month"];
+                /** @description The last month, included: not before `from`, not after this one, and less than 36 months after `from`. */
+                to: components["schemas"]["Month"];
+                /** @description Of this currency alone. */
+                currency?: components["schemas"]["Currency"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A row for each month and each currency that anything was booked in by its end. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovementsReport"];
+                };
+            };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             429: components["responses"]["Throttled"];
