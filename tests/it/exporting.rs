@@ -324,8 +324,14 @@ async fn the_commands_write_a_file_and_make_a_table_as_the_template_has_it() {
     let nowhere = folder.path().join("nowhere.jsonl");
     let (code, ..) = run(&["export", "--table", "nowhere", "--output", nowhere.to_str().unwrap()]);
     assert_eq!(code, Some(2));
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(left, std::slice::from_ref(&file), "what is not whole is gone");
+    let mut left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    left.sort();
+    let sum = folder.path().join(format!("{}.sha256", file.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(left, [file.clone(), sum.clone()], "what is not whole is gone");
+    let whole = std::fs::read(&file).unwrap();
+    let expected = format!("{}  {}\n", ledger::Hash::of(&whole), file.file_name().unwrap().to_str().unwrap());
+    assert_eq!(std::fs::read_to_string(&sum).unwrap(), expected, "as sha256sum has it");
     let (code, out, _) = run(&["export", "--table", source.table()]);
     assert_eq!((code, sorted(out.lines().map(str::to_owned).collect())), (Some(0), lines.clone()));
 
@@ -337,12 +343,24 @@ async fn the_commands_write_a_file_and_make_a_table_as_the_template_has_it() {
     assert_eq!((code, out.as_str()), (Some(0), ""), "{errors}");
     let done = format!("{0} items: 0 were there, {0} were put; 0 differ", lines.len());
     assert!(errors.contains(&done), "{errors}");
+    // Half of it is sound as far as it goes, and refused; so is one of which nothing tells whether it is whole.
+    let half = lines.get(..lines.len() / 2).unwrap().join("\n");
+    std::fs::write(&file, format!("{half}\n")).unwrap();
+    let (code, out, errors) = run(&["load", "--table", "half", "--create", path]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{errors}");
+    assert!(errors.contains("is not as it was exported"), "{errors}");
+    std::fs::rename(&sum, sum.with_extension("away")).unwrap();
+    let (code, _, errors) = run(&["load", "--table", "half", "--create", path]);
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("--without-sha256"), "{errors}");
+    std::fs::rename(sum.with_extension("away"), &sum).unwrap();
+    std::fs::write(&file, &whole).unwrap();
     let (code, out, _) = run(&["export", "--table", "copy"]);
     assert_eq!((code, sorted(out.lines().map(str::to_owned).collect())), (Some(0), lines.clone()));
     let (code, ..) = run(&["load", "--table", "copy", "--create", path]);
     assert_eq!(code, Some(0), "it is there, and the same");
     std::fs::write(&file, format!("{}\nnonsense\n", lines.join("\n"))).unwrap();
-    let (code, out, _) = run(&["load", "--table", "copy", path]);
+    let (code, out, _) = run(&["load", "--table", "copy", "--without-sha256", path]);
     assert_eq!((code, out.lines().count()), (Some(1), 1), "{out}");
 
     let described = source.ask("DescribeTable", json!({"TableName": "copy"})).await["Table"].clone();

@@ -12,6 +12,7 @@ mod load;
 mod rows;
 mod source;
 mod spool;
+mod sum;
 
 /// Why something could not be read, for a person to read.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -23,3 +24,4 @@ pub use journal::{Journaled, journal};
 pub use load::{Load, Loaded, load};
 pub use rows::{Format, Preset};
 pub use source::Source;
+pub use sum::{sum_file, sum_line};

@@ -13,6 +13,7 @@ use crate::{
     Failure, Options, Source,
     audit::{audit, patiently},
     source::{BadLine, Lines, scan},
+    sum,
 };
 
 /// Items that are held against the table together: a batch read may name so many.
@@ -27,6 +28,8 @@ const SEGMENTS: u16 = 4;
 pub struct Load {
     /// Files of an export.
     pub files: Vec<PathBuf>,
+    /// Whether each has to be as its sum beside it says: whole.
+    pub sums: bool,
     /// Whether anything is written, or only looked for what is wrong.
     pub dry_run: bool,
     /// Whether what the auditor finds is no reason to refuse.
@@ -72,6 +75,9 @@ pub async fn load(
     let mut loaded = Loaded::default();
     if load.files.iter().any(|file| file.as_os_str() == "-") {
         return Err("the files are read more than once, and - only once: name a file".into());
+    }
+    if load.sums {
+        load.files.iter().try_for_each(|file| sum::hold(file))?;
     }
     for line in bad_lines(&load.files)? {
         loaded.amiss = loaded.amiss.saturating_add(1);

@@ -101,7 +101,7 @@ struct Export {
     /// The table to read, with the credentials and the region of AWS's own variables.
     #[arg(long, value_name = "NAME")]
     table: String,
-    /// The file to write, which must not be there; - is the standard output.
+    /// The file to write, which must not be there, with its SHA-256 beside it; - is the standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// Another address than the region's own, such as that of `cargo local --database-only`.
@@ -132,6 +132,9 @@ struct Load {
     /// Load what the auditor finds something wrong with, to repair it there.
     #[arg(long)]
     even_if_amiss: bool,
+    /// Load files that have no sum beside them, such as DynamoDB's own exports: whether they are whole is not looked at.
+    #[arg(long)]
+    without_sha256: bool,
     /// Where the items are sorted for the audit: it takes as much room as they have. [default: the system's folder for such files]
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
@@ -284,12 +287,14 @@ async fn export(Export { table, output, endpoint, segments }: Export) -> Result<
     let mut out = BufWriter::new(private(&part).map_err(|error| format!("{}: {error}", part.display()))?);
     let written = scrip::export(&source, &mut out, &mut io::stderr()).await;
     let kept = written.and_then(|_| Ok(out.into_inner()?.sync_all()?));
-    match kept {
-        Ok(()) => fs::rename(&part, &output)?,
-        Err(error) => {
-            fs::remove_file(&part).ok();
-            return Err(error);
-        }
+    let kept = kept.and_then(|()| {
+        // A file without its sum is told from a whole one; a sum without its file is nothing.
+        fs::write(scrip::sum_file(&output), scrip::sum_line(&part, &output)?)?;
+        Ok(fs::rename(&part, &output)?)
+    });
+    if let Err(error) = kept {
+        fs::remove_file(&part).ok();
+        return Err(error);
     }
     Ok(true)
 }
@@ -305,11 +310,11 @@ fn private(file: &Path) -> io::Result<File> {
 
 /// Whether all is in the table, or could be.
 async fn load(command: Load) -> Result<bool, Failure> {
-    let Load { files, table, endpoint, create, dry_run, even_if_amiss, scratch } = command;
+    let Load { files, table, endpoint, create, dry_run, even_if_amiss, without_sha256, scratch } = command;
     let store = Store::connect(connection(table, endpoint)?);
     let scratch = scratch.unwrap_or_else(std::env::temp_dir);
     let options = Options { at: Timestamp::now(), scratch, max_bucket: None };
-    let load = scrip::Load { files, dry_run, even_if_amiss, create };
+    let load = scrip::Load { files, sums: !without_sha256, dry_run, even_if_amiss, create };
     let mut out = io::stdout();
     let loaded = scrip::load(&store, &load, &options, &mut out, &mut io::stderr()).await?;
     out.flush()?;
