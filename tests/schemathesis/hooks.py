@@ -14,8 +14,9 @@ BEYOND = (
     re.compile(r"^min_\w+ must be at most max_\w+$"),
     re.compile(r"^amount must be at most \S+, as was requested$"),
     re.compile(r"^lot must be of the currency that is asked for$"),
-    re.compile(r"^as_of must not be in the future$"),
-    re.compile(r"^to must (not be before \"from\"|be less than ten years after \"from\")$"),
+    re.compile(r"^as_of must not be (in the future|after today)$"),
+    re.compile(r"^to must (not be before \"from\"|be less than (ten years|\d+ months) after \"from\"|not be after this month)$"),
+    re.compile(r"^from must have a month before it$"),
     re.compile(r"^\S+ must have at most \d decimals, as [A-Z]{3} has$"),
     # Names and days that are too many to list, and the calendar's last moments.
     re.compile(r"^(lot|entry) [A-Z]{3} is not a currency of ISO 4217 with a smallest unit$"),
