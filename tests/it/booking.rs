@@ -312,6 +312,15 @@ async fn a_month_of_business_comes_to_what_the_ledger_says_in_every_form() {
     write("books.beancount", &book(&world, ALWAYS, "beancount", 40).await);
     let rows = sums.iter().map(|((account, currency), sum)| format!("{account}\t{currency}\t{sum}\n"));
     write("books.tsv", &rows.collect::<String>());
+    // And what the reports say, once while every day is open, and once the days before are closed.
+    let mut reports = Vec::new();
+    for _ in 0..2 {
+        let told = world.admin().get("/v1/reports/liability").await.expect(200, "").json["data"].clone();
+        reports.push(told);
+        world.close_books().await;
+    }
+    assert_eq!(reports[0], reports[1]);
+    write("reports.json", &reports[1].to_string());
 }
 
 #[tokio::test]
