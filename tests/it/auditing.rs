@@ -11,7 +11,7 @@ use store::Connection;
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::support::{
-    process::{Folder, binary},
+    process::{Folder, scrip},
     world::{World, fresh_key, order},
 };
 
@@ -155,19 +155,7 @@ pub async fn rich() -> World {
     world.catch_up().await;
     // What another system kept, in two files.
     for (id, amount) in [("1", 700), ("2", 900), ("3", -1_000)] {
-        let at = format!("2026-01-0{id}T00:00:00Z").parse().unwrap();
-        let amount = ledger::Money::from_minor(amount, ledger::Currency::USD);
-        let row = ledger::Movement { id: id.to_owned(), at, amount, expiry: None };
-        let rows = store::Rows {
-            customer: &"alice".parse().unwrap(),
-            currency: ledger::Currency::USD,
-            system: &"opencart".parse().unwrap(),
-            movements: &[row],
-            at: world.now(),
-            known: true,
-            write: true,
-        };
-        world.store.import(&rows).await.unwrap();
+        world.imported("alice", id, &format!("2026-01-0{id}T00:00:00Z"), amount).await;
     }
     world.catch_up().await;
     // An account that the lists do not know in its newest state yet.
@@ -855,18 +843,7 @@ async fn the_command_ends_as_it_says() {
         let lines: Vec<String> = items.iter().map(|item| json!({"Item": item}).to_string()).collect();
         std::fs::write(&export, lines.join("\n")).unwrap();
     };
-    let run = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(binary("scrip"));
-        command.env_clear().env("TMPDIR", folder.path()).arg("audit").args(arguments);
-        command.envs([
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-        ]);
-        let output = block_in_place(|| command.output().unwrap());
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
+    let run = |arguments: &[&str]| scrip(folder.path(), &[&["audit"], arguments].concat());
     let items = raw.dump();
     write(&items);
     let (path, at) = (export.to_str().unwrap(), world.now().to_string());

@@ -1,17 +1,16 @@
 //! A whole store as lines, and these lines in another table: nothing is lost, nothing is mixed, nobody is told again.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path};
 
 use local::Template;
 use scrip::{Load, Loaded, Options, Source};
 use serde_json::{Value, json};
 use store::{Connection, Store};
-use tokio::task::block_in_place;
 
 use crate::{
     auditing::{Raw, audited_export, audited_table, rich},
     support::{
-        process::{Folder, binary},
+        process::{Folder, scrip},
         wire::Fault,
         world::{World, order},
     },
@@ -292,19 +291,8 @@ async fn the_commands_write_a_file_and_make_a_table_as_the_template_has_it() {
     let source = rich().await;
     let folder = Folder::new();
     let file = folder.path().join("all.jsonl");
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new(binary("scrip"));
-        command.env_clear().env("TMPDIR", folder.path()).args(arguments);
-        command.args(["--endpoint", source.database()]);
-        command.envs([
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-        ]);
-        let output = block_in_place(|| command.output().unwrap());
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
+    let run =
+        |arguments: &[&str]| scrip(folder.path(), &[arguments, &["--endpoint", source.database()]].concat());
     let path = file.to_str().unwrap();
     let export = ["export", "--table", source.table(), "--output", path];
     let (code, out, errors) = run(&export);

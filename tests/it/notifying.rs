@@ -75,22 +75,7 @@ async fn one_of_everything(world: &World) {
     let moved = bytes::Bytes::from(json!({"expires_on": "2026-11-24", "reason": "secret"}).to_string());
     let path = format!("{alice}/lots/USD-1");
     admin.send("PATCH", &path, &[("idempotency-key", "p-1")], moved).await.expect(201, "");
-    let row = ledger::Movement {
-        id: "1".to_owned(),
-        at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        amount: ledger::Money::from_minor(500, ledger::Currency::USD),
-        expiry: None,
-    };
-    let rows = store::Rows {
-        customer: &"alice".parse().unwrap(),
-        currency: ledger::Currency::USD,
-        system: &"opencart".parse().unwrap(),
-        movements: &[row],
-        at: world.now(),
-        known: true,
-        write: true,
-    };
-    world.store.import(&rows).await.unwrap();
+    world.imported("alice", "1", "2026-01-01T00:00:00Z", 500).await;
     world.pass(SignedDuration::from_hours(24 * 40));
     world.expire().await;
     world.settings(json!({"remind_days": [7]})).await;

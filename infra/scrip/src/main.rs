@@ -330,9 +330,7 @@ fn connection(table: String, endpoint: Option<String>) -> Result<Connection, Fai
 
 /// Whether every row was imported.
 async fn import(command: Import) -> Result<bool, Failure> {
-    let mut connection = Connection::to_table(command.table)?;
-    connection.endpoint = command.endpoint.or(connection.endpoint);
-    let store = Store::connect(connection);
+    let store = Store::connect(connection(command.table, command.endpoint)?);
     let at = command.at.map_or_else(Timestamp::now, |Moment(at)| at);
     let zone = match command.time_zone {
         Some(zone) => zone,

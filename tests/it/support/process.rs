@@ -31,6 +31,20 @@ pub fn binary(name: &str) -> &'static Path {
     BINARIES.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace has no binary {name}"))
 }
 
+/// Runs `scrip`, whose files of its own are in `scratch`: how it ended, what it printed, what it said meanwhile.
+pub fn scrip(scratch: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(binary("scrip"));
+    command.env_clear().env("TMPDIR", scratch).args(arguments);
+    command.envs([
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ]);
+    let output = tokio::task::block_in_place(|| command.output().unwrap());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
 fn build() -> BTreeMap<String, PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     // The test lies in `<target>/<profile>/deps`.

@@ -164,6 +164,22 @@ impl World {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
+    /// Brings over a row of OpenCart's, of a moment and so many cents.
+    pub async fn imported(&self, customer: &str, id: &str, at: &str, cents: i64) {
+        let amount = ledger::Money::from_minor(cents, ledger::Currency::USD);
+        let row = ledger::Movement { id: id.to_owned(), at: at.parse().unwrap(), amount, expiry: None };
+        let rows = store::Rows {
+            customer: &customer.parse().unwrap(),
+            currency: ledger::Currency::USD,
+            system: &"opencart".parse().unwrap(),
+            movements: &[row],
+            at: self.now(),
+            known: true,
+            write: true,
+        };
+        self.store.import(&rows).await.unwrap();
+    }
+
     /// Grants credit and expects it to be granted.
     pub async fn granted(&self, customer: &str, amount: &str, more: Value) -> Answer {
         let mut body = json!({"amount": amount, "category": "goodwill"});
