@@ -1,5 +1,6 @@
 //! The real function binaries, as Lambda starts them: each answers an event of its own, or says why it cannot start.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ledger::Hash;
 use local::{Database, Template};
 use serde_json::{Value, json};
@@ -13,8 +14,11 @@ use crate::support::{
 /// The key that the events carry.
 const KEY: &str = "sk_5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 
+/// The function that has no table and opens no door: pages, for whoever asks.
+const CONSOLE: &str = "console";
+
 /// The event of each function, in an order in which each finds what it needs.
-const EVENTS: [(&str, &str); 15] = [
+const EVENTS: [(&str, &str); 16] = [
     ("settings", include_str!("events/settings.json")),
     ("grant", include_str!("events/grant.json")),
     ("redeem", include_str!("events/redeem.json")),
@@ -30,6 +34,7 @@ const EVENTS: [(&str, &str); 15] = [
     ("deliver", include_str!("events/deliver.json")),
     ("audit", include_str!("events/audit.json")),
     ("close-books", include_str!("events/close-books.json")),
+    (CONSOLE, include_str!("events/console.json")),
 ];
 
 /// What the functions answer that no caller reaches.
@@ -76,7 +81,10 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
     for (name, event) in EVENTS {
         let mut function =
             Function::start(name, database.endpoint(), &[("SCRIP_ADMIN_KEY_SHA256", &hash)]).await;
-        if let Some(told) = told(name) {
+        if name == CONSOLE {
+            let (response, html) = page(&mut function, event).await;
+            assert!(html.starts_with(b"<!doctype html>"), "{response}");
+        } else if let Some(told) = told(name) {
             assert_eq!(function.invoke(event).await, Told::Response(told), "{name}");
         } else {
             answers.push((name, function.answer(event).await));
@@ -119,7 +127,7 @@ async fn every_function_of_the_template_starts_and_answers_its_event() {
 #[test]
 fn no_function_starts_without_what_it_needs() {
     let hash = admin_hash();
-    for (name, _) in EVENTS {
+    for (name, _) in EVENTS.into_iter().filter(|(name, _)| *name != CONSOLE) {
         for missing in ["SCRIP_TABLE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             let (status, printed) = start_in_vain(name, &[missing], &[("SCRIP_ADMIN_KEY_SHA256", &hash)]);
             assert!(!status.success(), "{name} without {missing}: {status}");
@@ -129,6 +137,64 @@ fn no_function_starts_without_what_it_needs() {
             );
             assert!(!printed.contains("panicked"), "{name} without {missing} printed {printed}");
         }
+    }
+}
+
+/// What `console` answers with 200: all of it, and the bytes of its body.
+async fn page(function: &mut Function, event: &str) -> (Value, Vec<u8>) {
+    let told = function.invoke(event.to_owned()).await;
+    let Told::Response(response) = told else { panic!("{told:?}") };
+    assert_eq!(response["statusCode"], 200, "{response}");
+    let body = response["body"].as_str().unwrap();
+    let bytes = match &response["isBase64Encoded"] {
+        Value::Bool(true) => STANDARD.decode(body).unwrap(),
+        _ => body.as_bytes().to_vec(),
+    };
+    (response, bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_answers_its_pages_and_files_in_gzip_where_that_is_taken() {
+    let variables = [
+        ("SCRIP_OIDC_ISSUER", "https://id.shop.example/realms/shop"),
+        ("SCRIP_CONSOLE_CLIENT_ID", "staff"),
+        ("SCRIP_SIGN_IN_ORIGINS", "https://login.shop.example https://other.example:8443"),
+    ];
+    let mut function = Function::start(CONSOLE, "http://127.0.0.1:9", &variables).await;
+    let (response, html) = page(&mut function, event(CONSOLE)).await;
+    let html = String::from_utf8(html).unwrap();
+    assert!(html.contains("content=\"https://id.shop.example/realms/shop\"") && html.contains("content=\"staff\""), "{html}");
+    let policy = response["headers"]["content-security-policy"].as_str().unwrap();
+    let called = "connect-src 'self' https://id.shop.example https://login.shop.example https://other.example:8443;";
+    assert!(policy.contains(called), "{policy}");
+
+    let file = format!("/{}", html.split('"').find(|text| text.starts_with("assets/")).unwrap());
+    let asked = |path: &str| event(CONSOLE).replace("\"rawPath\": \"/console\"", &format!("\"rawPath\": \"{path}\""));
+    let (packed, bytes) = page(&mut function, &asked(&file)).await;
+    assert_eq!((&packed["isBase64Encoded"], &packed["headers"]["content-encoding"]), (&json!(true), &json!("gzip")));
+    assert_eq!(bytes[..2], [0x1f, 0x8b], "{packed}");
+    let (plain, bytes) = page(&mut function, &asked(&file).replace("gzip, ", "gzip;q=0, ")).await;
+    assert_eq!((&plain["isBase64Encoded"], &plain["headers"]["content-encoding"]), (&json!(false), &json!(null)));
+    assert!(str::from_utf8(&bytes).is_ok() && !bytes.is_empty(), "{plain}");
+    for nothing in ["/assets/0000000000000000/console.js", "/assets/x/..%2f..%2fconsole.html", "/v1/settings", "/"] {
+        let (status, body) = function.answer(&asked(nothing)).await;
+        assert_eq!((status, &body["code"]), (404, &json!("route_not_found")), "{nothing}");
+    }
+    assert!(!function.end().contains("panicked"));
+}
+
+#[test]
+fn the_console_does_not_start_with_what_is_no_origin() {
+    for (name, value) in [
+        ("SCRIP_OIDC_ISSUER", "issuer.example"),
+        ("SCRIP_SIGN_IN_ORIGINS", "https://login.example/path"),
+        ("SCRIP_SHOP_ORIGINS", "https://shop.example http://other.example"),
+        ("SCRIP_SHOP_ORIGINS", "https://shop.example;script-src"),
+    ] {
+        let (status, printed) = start_in_vain(CONSOLE, &[], &[(name, value)]);
+        assert!(!status.success(), "{name}={value}: {status}");
+        assert!(printed.contains(name) && printed.contains("is no origin"), "{name}={value} printed {printed}");
+        assert!(!printed.contains("panicked"), "{name}={value} printed {printed}");
     }
 }
 
@@ -154,7 +220,8 @@ async fn nothing_configured_lets_nobody_in() {
     let empty = [("SCRIP_ADMIN_KEY_SHA256", ""), ("SCRIP_OIDC_ISSUER", ""), ("SCRIP_OIDC_AUDIENCE", "")];
     // As the template says "none", and as no template would.
     for variables in [&empty[..], &[]] {
-        for (name, event) in EVENTS.into_iter().filter(|(name, _)| told(name).is_none()) {
+        let called = EVENTS.into_iter().filter(|(name, _)| told(name).is_none() && *name != CONSOLE);
+        for (name, event) in called {
             let mut function = Function::start(name, database.endpoint(), variables).await;
             let token = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsInNjb3BlIjoic2NyaXA6YWRtaW4ifQ.";
             for credential in

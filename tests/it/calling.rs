@@ -107,6 +107,10 @@ fn rows() -> Vec<Row> {
         row("DELETE", "/v1/settings/webhooks/{id}", json!(null), [403, 403, 403, 204]),
         row("GET", "/openapi.json", json!(null), [200, 200, 200, 200]),
         row("GET", "/docs", json!(null), [200, 200, 200, 200]),
+        row("GET", "/console", json!(null), [200, 200, 200, 200]),
+        row("GET", "/wallet", json!(null), [200, 200, 200, 200]),
+        row("GET", "/wallet/embed.js", json!(null), [200, 200, 200, 200]),
+        row("GET", "/assets/{version}/{file}", json!(null), [200, 200, 200, 200]),
         // Whatever the template has no route for.
         row("$default", "", json!(null), [404, 404, 404, 404]),
     ]
@@ -150,6 +154,10 @@ impl Row {
             let made =
                 world.admin().post("/v1/api-keys", "-", json!({"role": "store"})).await.expect(201, "");
             path = path.replace("{id}", made.json["id"].as_str().unwrap());
+        }
+        if path.contains("{version}") {
+            let page = world.nobody().get("/console").await.expect(200, "").text;
+            path = format!("/{}", page.split('"').find(|text| text.starts_with("assets/")).unwrap());
         }
         if path == "/v1/journal" || path.ends_with("/statement") {
             path.push_str("?from=2026-11-01&to=2026-11-30");

@@ -55,6 +55,7 @@ mod refunding;
 mod reminding;
 mod reporting;
 mod restoring;
+mod signing_in;
 mod simulating;
 mod stating;
 mod tidy;

@@ -23,8 +23,8 @@ pub fn routes() -> Routes {
         .on(Method::GET, "/v1/customers/{customer}/topups", Access::All, topups)
         .on(Method::GET, "/v1/customers/{customer}/statement", Access::All, statement::read)
         .on(Method::GET, "/v1/customers/{customer}/verification", Access::Admin, verification)
-        .publishing("/openapi.json", description::DOCUMENT)
-        .publishing("/docs", description::PAGE)
+        .publishing("/openapi.json", description::document())
+        .publishing("/docs", description::page())
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use console::Site;
 use edge::{Gate, Reach, Routes, Service};
 use http::{Method, Request, Response};
 use jiff::Timestamp;
@@ -11,9 +12,13 @@ use store::Store;
 use crate::{Failure, Template, TemplateRoute};
 
 /// Every function that answers HTTP, by its binary's name.
-pub fn functions() -> Vec<(&'static str, Routes)> {
-    vec![
+///
+/// # Errors
+/// When the site's pages cannot be made.
+pub fn functions(site: &Site) -> Result<Vec<(&'static str, Routes)>, Failure> {
+    Ok(vec![
         ("approve", approve::routes()),
+        ("console", console::routes(site)?),
         ("grant", grant::routes()),
         ("history", history::routes()),
         ("redeem", redeem::routes()),
@@ -21,7 +26,7 @@ pub fn functions() -> Vec<(&'static str, Routes)> {
         ("request-topup", request_topup::routes()),
         ("settings", settings::routes(Reach::Anywhere)),
         ("withdraw", withdraw::routes()),
-    ]
+    ])
 }
 
 /// All functions behind one door.
@@ -35,13 +40,13 @@ impl Bundle {
     /// Puts the template's routes before the functions.
     ///
     /// # Errors
-    /// When the template names a function that there is none of.
-    pub fn new(store: &Store, gate: Gate) -> Result<Self, Failure> {
+    /// When the template names a function that there is none of, or the site's pages cannot be made.
+    pub fn new(store: &Store, gate: Gate, site: &Site) -> Result<Self, Failure> {
         let gate = Arc::new(gate);
         let service = |(name, routes): (&str, Routes)| {
             (name.to_owned(), Service::new(routes, store.clone(), Arc::clone(&gate)))
         };
-        let services: BTreeMap<String, Service> = functions().into_iter().map(service).collect();
+        let services: BTreeMap<String, Service> = functions(site)?.into_iter().map(service).collect();
 
         let mut paths: BTreeMap<String, BTreeMap<String, Service>> = BTreeMap::new();
         let mut default = None;

@@ -74,7 +74,15 @@ impl Issuer {
 
     /// What it publishes about itself, for the path that OpenID Connect Discovery names.
     pub fn discovery(&self) -> Value {
-        json!({"issuer": self.url, "jwks_uri": format!("{}/jwks", self.url)})
+        let url = &self.url;
+        json!({
+            "issuer": url, "jwks_uri": format!("{url}/jwks"), "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"), "scopes_supported": ["openid", "scrip:admin"],
+            "response_types_supported": ["code"], "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"], "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none"], "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"], "authorization_response_iss_parameter_supported": true,
+        })
     }
 
     /// Its public key.

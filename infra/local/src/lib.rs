@@ -11,6 +11,7 @@ mod issuer;
 mod mailbox;
 mod outside;
 mod serve;
+mod sign_in;
 mod stream;
 mod template;
 

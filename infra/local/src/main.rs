@@ -99,7 +99,7 @@ fn folder(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
 
 fn welcome(running: &Running) -> String {
     format!(
-        r#"Scrip answers at {url}. For this shell:
+        r#"Scrip answers at {url}; open {url}/console as the merchant, {url}/wallet as a customer. For this shell:
 
 {variables}
 

@@ -20,6 +20,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use close_books::close_books;
+use console::Site;
 use edge::{Event, Gate, Oidc};
 use expire_on_schedule::expire_on_schedule;
 use grant_group::grant_group;
@@ -33,7 +34,7 @@ use serde_json::{Value, json};
 use store::{ApiKey, Edit, Notices, Store};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside};
+use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside, sign_in};
 
 /// The database's file in the data's folder.
 const LEDGER: &str = "ledger.db";
@@ -49,6 +50,8 @@ const TICK_TIME: Duration = Duration::from_secs(50);
 const MAX_BODY: usize = 10 * 1024 * 1024;
 /// How long the printed customer token is valid.
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Whose pages may show the wallet here: any of this machine.
+const SHOPS: &str = "http://127.0.0.1:* http://localhost:*";
 /// Who sends mails here, until the settings say otherwise.
 const SENDER: &str = "shop@example.com";
 
@@ -193,7 +196,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let oidc = Oidc::new(issuer.url(), AUDIENCE)?;
     let gate = Gate::new(store.clone(), Some(Hash::of(credentials.admin_key.as_bytes())), Some(oidc));
     let outside = Outside::new(folder)?;
-    let bundle = Bundle::new(&store, gate)?;
+    let bundle = Bundle::new(&store, gate, &site(&issuer)?)?;
     let door = Door { bundle, store: store.clone(), outside: outside.clone() };
     let router = Router::new()
         .route("/_local/events/expire-on-schedule", post(scheduled))
@@ -201,7 +204,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
         .route("/_local/mail", get(async |State(door): State<Door>| Json(door.outside.mailbox.latest())))
         .fallback(answer)
         .with_state(door)
-        .merge(issuer_routes(&issuer));
+        .merge(sign_in::routes(&issuer, &store));
 
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
@@ -242,7 +245,7 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
 
     let listener = listen(0).await?;
     let issuer = credentials.issuer(format!("http://{}/_local/issuer", listener.local_addr()?))?;
-    let router = issuer_routes(&issuer);
+    let router = sign_in::routes(&issuer, &store);
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
@@ -254,6 +257,9 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
         ("SCRIP_ADMIN_KEY_SHA256", &Hash::of(credentials.admin_key.as_bytes()).to_string()),
         ("SCRIP_OIDC_ISSUER", issuer.url()),
         ("SCRIP_OIDC_AUDIENCE", AUDIENCE),
+        ("SCRIP_CONSOLE_CLIENT_ID", sign_in::CONSOLE),
+        ("SCRIP_WALLET_CLIENT_ID", sign_in::WALLET),
+        ("SCRIP_SHOP_ORIGINS", SHOPS),
         ("AWS_ENDPOINT_URL_DYNAMODB", database.endpoint()),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -362,12 +368,16 @@ pub async fn keep_mail_settings(store: &Store, at: Timestamp) -> Result<(), Fail
     Ok(())
 }
 
-fn issuer_routes(issuer: &Issuer) -> Router {
-    let discovery = issuer.discovery();
-    let keys = issuer.keys().unwrap_or(Value::Null);
-    Router::new()
-        .route("/_local/issuer/.well-known/openid-configuration", get(|| async { Json(discovery) }))
-        .route("/_local/issuer/jwks", get(|| async { Json(keys) }))
+/// What the pages have to know of this stack.
+fn site(issuer: &Issuer) -> Result<Site, Failure> {
+    Ok(Site {
+        issuer: issuer.url().to_owned(),
+        audience: AUDIENCE.to_owned(),
+        console_client: sign_in::CONSOLE.to_owned(),
+        wallet_client: sign_in::WALLET.to_owned(),
+        sign_in: Vec::new(),
+        shops: SHOPS.split(' ').map(str::parse).collect::<Result<_, _>>()?,
+    })
 }
 
 async fn answer(State(door): State<Door>, request: Request) -> Response {

@@ -22,10 +22,10 @@ pub use endpoints::{EVENT_TYPES, Endpoint, EndpointId, Endpoints, EventTypes};
 pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use problem::Problem;
-pub use reply::{Published, Reply};
+pub use reply::{Kept, Published, Reply};
 pub use routes::{Access, Route, Routes, Service};
 pub use start::{
-    Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, stream, variable,
+    Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, site, stream, variable,
 };
 pub use views::{AccountView, CustomerView, EntryView, ListedView, PolicyView, TopupView, VerificationView};
 pub use webhook::{Reach, Undelivered, WebhookSecret, WebhookUrl, Webhooks};

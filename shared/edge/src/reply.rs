@@ -13,8 +13,6 @@ use crate::{AccountView, EntryView, Problem};
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// What is about somebody's credit is kept nowhere.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-/// How long what is the same for everybody may be kept.
-const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// What a function answers when it succeeds.
 #[derive(Debug)]
@@ -25,15 +23,40 @@ pub struct Reply {
     replayed: bool,
 }
 
-/// What is the same for whoever asks: a text that is compiled in.
-#[derive(Clone, Copy, Debug)]
+/// What is the same for whoever asks.
+#[derive(Clone, Debug)]
 pub struct Published {
     /// What it is, as `Content-Type` says it.
     pub media_type: &'static str,
     /// What a browser may do with it, as `Content-Security-Policy` says it.
-    pub policy: &'static str,
-    /// The text itself.
-    pub text: &'static str,
+    pub policy: HeaderValue,
+    /// How long whoever has it may go without asking again.
+    pub kept: Kept,
+    /// The thing itself.
+    pub bytes: Bytes,
+    /// The same in gzip, for whoever takes that.
+    pub gzipped: Option<Bytes>,
+}
+
+/// How long what is published may be kept by whoever has it, caches on the way among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is asked each time whether it is still so.
+    Never,
+    /// For five minutes.
+    Minutes,
+    /// For ever: what is at this address never changes.
+    Always,
+}
+
+impl Kept {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Never => "no-cache",
+            Self::Minutes => "public, max-age=300",
+            Self::Always => "public, max-age=31536000, immutable",
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -131,24 +154,33 @@ impl Reply {
         Self { status: StatusCode::NO_CONTENT, headers, body: Bytes::new(), replayed: false }
     }
 
-    /// 200 with what is the same for everybody; 304 without it for whoever has these bytes already.
+    /// 200 with what is the same for everybody, in gzip where that is there and taken; 304 without it for whoever has these bytes
+    /// already.
     pub(crate) fn published(published: &Published, asked: &HeaderMap) -> Self {
-        let tag = format!("\"{}\"", Hash::of(published.text.as_bytes()));
+        let gzipped = published.gzipped.as_ref().filter(|_| takes_gzip(asked));
+        let body = gzipped.unwrap_or(&published.bytes);
+        // Of these bytes, so that the two forms have two tags (RFC 9110, section 8.8.3.3).
+        let tag = format!("\"{}\"", Hash::of(body));
         let known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| {
             let mut tags = known.to_str().unwrap_or_default().split(',').map(str::trim);
             tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
         });
         let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static(""));
-        let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, KEPT), (header::ETAG, tag)]);
+        let kept = published.kept.header();
+        let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, kept), (header::ETAG, tag)]);
+        if published.gzipped.is_some() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
         if known {
             return Self { status: StatusCode::NOT_MODIFIED, headers, body: Bytes::new(), replayed: false };
         }
-        let policy = HeaderValue::from_static(published.policy);
+        if gzipped.is_some() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(published.media_type));
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.insert(header::CONTENT_SECURITY_POLICY, published.policy.clone());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let body = Bytes::from_static(published.text.as_bytes());
-        Self { status: StatusCode::OK, headers, body, replayed: false }
+        Self { status: StatusCode::OK, headers, body: body.clone(), replayed: false }
     }
 
     /// Marks an answer that an earlier call earned.
@@ -180,5 +212,102 @@ impl Reply {
             response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         response
+    }
+}
+
+/// Whether the answer may be in gzip (RFC 9110, section 12.5.3): it is named, or else anything is, and not with a weight of nothing.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let lines = asked.get_all(header::ACCEPT_ENCODING).iter();
+    let listed = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
+    let (mut gzip, mut any) = (None, false);
+    for coding in listed {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.trim().strip_prefix('='));
+        let wanted = weight.is_some_and(|weight| weight.contains(|c: char| ('1'..='9').contains(&c)));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = Some(wanted),
+            "*" => any = wanted,
+            _ => {}
+        }
+    }
+    gzip.unwrap_or(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published() -> Published {
+        Published {
+            media_type: "text/css; charset=utf-8",
+            policy: HeaderValue::from_static("default-src 'none'"),
+            kept: Kept::Always,
+            bytes: Bytes::from_static(b"plain"),
+            gzipped: Some(Bytes::from_static(b"\x1f\x8b")),
+        }
+    }
+
+    fn asked(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
+        let header = |(name, value): &(HeaderName, &'static str)| (name.clone(), HeaderValue::from_static(value));
+        headers.iter().map(header).collect()
+    }
+
+    #[test]
+    fn gzip_is_for_whoever_takes_it() {
+        for (taken, header) in [
+            (true, "gzip"),
+            (true, "gzip, deflate, br, zstd"),
+            (true, "br;q=1.0, GZIP;q=0.8, *;q=0.1"),
+            (true, "x-gzip"),
+            (true, "gzip; q = 0.001"),
+            (true, "*"),
+            (true, "identity, *;q=0.5"),
+            (false, ""),
+            (false, "br"),
+            (false, "gzip;q=0"),
+            (false, "gzip;q=0.000"),
+            (false, "gzip ; Q=0, *"),
+            (false, "*;q=0"),
+            (false, "gzip;level=9"),
+            (false, "not-gzip"),
+        ] {
+            assert_eq!(takes_gzip(&asked(&[(header::ACCEPT_ENCODING, header)])), taken, "{header}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+        let mut twice = asked(&[(header::ACCEPT_ENCODING, "br")]);
+        twice.append(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(takes_gzip(&twice), "on a line of its own");
+    }
+
+    #[test]
+    fn each_form_has_its_own_tag_and_each_answer_says_what_it_depends_on() {
+        let published = published();
+        let gzip = (header::ACCEPT_ENCODING, "gzip");
+        let (plain, packed) = (Reply::published(&published, &asked(&[])), Reply::published(&published, &asked(&[gzip.clone()])));
+        assert_eq!((plain.body.as_ref(), packed.body.as_ref()), (&b"plain"[..], &b"\x1f\x8b"[..]));
+        assert_eq!(plain.headers.get(header::CONTENT_ENCODING), None);
+        assert_eq!(packed.headers[header::CONTENT_ENCODING], "gzip");
+        assert_ne!(plain.headers[header::ETAG], packed.headers[header::ETAG]);
+        for reply in [&plain, &packed] {
+            assert_eq!(reply.headers[header::VARY], "Accept-Encoding");
+            assert_eq!(reply.headers[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+            assert_eq!(reply.headers[header::CONTENT_SECURITY_POLICY], "default-src 'none'");
+        }
+
+        // Whoever has one of the two is told so of that one alone.
+        let tag = packed.headers[header::ETAG].clone();
+        let mut known = asked(&[gzip]);
+        known.insert(header::IF_NONE_MATCH, tag.clone());
+        let same = Reply::published(&published, &known);
+        assert_eq!((same.status, same.body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!((&same.headers[header::ETAG], &same.headers[header::VARY]), (&tag, &packed.headers[header::VARY]));
+        assert_eq!(same.headers.get(header::CONTENT_ENCODING), None);
+        known.remove(header::ACCEPT_ENCODING);
+        assert_eq!(Reply::published(&published, &known).status, StatusCode::OK);
+
+        let alone = Published { gzipped: None, kept: Kept::Never, ..published };
+        let alone = Reply::published(&alone, &asked(&[(header::ACCEPT_ENCODING, "gzip")]));
+        assert_eq!((alone.headers.get(header::VARY), alone.body.as_ref()), (None, &b"plain"[..]));
+        assert_eq!(alone.headers[header::CACHE_CONTROL], "no-cache");
     }
 }

@@ -1,13 +1,14 @@
 //! Which function answers which method and path, who may call it, and what happens around every call.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use jiff::Timestamp;
 use ledger::{CustomerId, Role};
 use percent_encoding::percent_decode_str;
@@ -65,6 +66,8 @@ enum Handler {
     Called(Box<dyn Fn(Store, Call) -> Answer + Send + Sync>),
     /// Everybody alike.
     Published(Published),
+    /// Everybody alike, each at its own of the paths that are of this pattern.
+    Files(BTreeMap<String, Published>),
 }
 
 /// The routes of one function.
@@ -97,6 +100,14 @@ impl Routes {
         self
     }
 
+    /// Adds files that are the same for whoever asks, by their whole paths, all of which are of this pattern. Other paths of it are
+    /// not found.
+    #[must_use]
+    pub fn publishing_files(mut self, path: &'static str, files: BTreeMap<String, Published>) -> Self {
+        self.0.push(Route { method: Method::GET, path, access: Access::Anybody, handler: Handler::Files(files) });
+        self
+    }
+
     /// Every one of them.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
         self.0.iter()
@@ -109,6 +120,67 @@ impl Routes {
             .filter(|route| route.method == *method)
             .find_map(|route| matched(route.path, path).map(|params| (route, params)))
     }
+}
+
+impl Route {
+    /// What is published at this path of the route's.
+    fn published(&self, path: &str, headers: &HeaderMap) -> Result<Reply, Problem> {
+        let published = match &self.handler {
+            Handler::Published(published) => Some(published),
+            Handler::Files(files) => files.get(path),
+            Handler::Called(_) => None,
+        };
+        published.map(|published| Reply::published(published, headers)).ok_or_else(Problem::route_not_found)
+    }
+}
+
+/// One request, for the line that the log has of it.
+struct Asked<'a> {
+    begun: Instant,
+    method: Method,
+    path: String,
+    request_id: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn now(request: &Request<Bytes>, request_id: &'a str) -> Self {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        Self { begun: Instant::now(), method, path, request_id }
+    }
+
+    /// Answers it, and logs one line about it.
+    fn answer(self, route: &str, who: Option<&Who>, answer: Result<Reply, Problem>) -> Response<Bytes> {
+        let Self { begun, method, request_id, .. } = self;
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (role, caller) = who.map_or(("", ""), |who| (who.actor.role.word(), who.actor.id.as_str()));
+        match answer {
+            Ok(reply) => {
+                let (status, replayed) = (reply.status().as_u16(), reply.is_replayed());
+                tracing::info!(request_id, %method, route, role, caller, status, replayed, milliseconds, "answered");
+                reply.into_response()
+            }
+            Err(problem) => {
+                let (status, code) = (problem.status().as_u16(), problem.code());
+                let cause = problem.cause().unwrap_or_default();
+                if problem.status().is_server_error() {
+                    tracing::error!(request_id, %method, route, role, caller, status, code, cause, milliseconds, "failed");
+                } else {
+                    tracing::info!(request_id, %method, route, role, caller, status, code, cause, milliseconds, "refused");
+                }
+                problem.into_response()
+            }
+        }
+    }
+}
+
+/// Answers one request by what these routes publish, for which nobody's credential and no store is needed. What is called is not
+/// found. It always answers, and logs one line about it.
+pub(crate) fn publish(routes: &Routes, request: &Request<Bytes>, request_id: &str) -> Response<Bytes> {
+    let asked = Asked::now(request, request_id);
+    let found = routes.find(&asked.method, &asked.path).map(|(route, _)| route);
+    let answer = found.ok_or_else(Problem::route_not_found);
+    let answer = answer.and_then(|route| route.published(&asked.path, request.headers()));
+    asked.answer(found.map_or("none", |route| route.path), None, answer)
 }
 
 /// One function at work: its routes, the store, and who is let in.
@@ -127,46 +199,25 @@ impl Service {
 
     /// Answers one request that came in `at` this moment. It always answers, and logs one line about it.
     pub async fn respond(&self, request: Request<Bytes>, at: Timestamp, request_id: &str) -> Response<Bytes> {
-        let begun = Instant::now();
+        let asked = Asked::now(&request, request_id);
         // The ledger counts in milliseconds.
         let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let found = self.routes.find(&method, &path);
+        let found = self.routes.find(&asked.method, &asked.path);
         let route = found.as_ref().map_or("none", |(route, _)| route.path);
         let mut who = None;
         let answer = match found {
-            None if lacks_customer(&path) => Err(Problem::invalid(CUSTOMER, "is required in the path")),
+            None if lacks_customer(&asked.path) => Err(Problem::invalid(CUSTOMER, "is required in the path")),
             None => Err(Problem::route_not_found()),
             Some((route, params)) => match &route.handler {
-                Handler::Published(published) => Ok(Reply::published(published, request.headers())),
                 Handler::Called(handler) => {
                     let call = Box::pin(self.call(route, handler, params, request, at, &mut who));
                     let answered = tokio::time::timeout(PATIENCE, call).await;
                     answered.unwrap_or_else(|_| Err(Problem::unavailable("the time ran out")))
                 }
+                _ => route.published(&asked.path, request.headers()),
             },
         };
-
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (role, caller) =
-            who.as_ref().map_or(("", ""), |who| (who.actor.role.word(), who.actor.id.as_str()));
-        match answer {
-            Ok(reply) => {
-                let (status, replayed) = (reply.status().as_u16(), reply.is_replayed());
-                tracing::info!(request_id, %method, route, role, caller, status, replayed, milliseconds, "answered");
-                reply.into_response()
-            }
-            Err(problem) => {
-                let (status, code) = (problem.status().as_u16(), problem.code());
-                let cause = problem.cause().unwrap_or_default();
-                if problem.status().is_server_error() {
-                    tracing::error!(request_id, %method, route, role, caller, status, code, cause, milliseconds, "failed");
-                } else {
-                    tracing::info!(request_id, %method, route, role, caller, status, code, cause, milliseconds, "refused");
-                }
-                problem.into_response()
-            }
-        }
+        asked.answer(route, who.as_ref(), answer)
     }
 
     async fn call(

@@ -24,7 +24,7 @@ use serde_dynamo::{AttributeValue, Item};
 use serde_json::Value;
 use store::{ChangedItem, Connection, News, Store};
 
-use crate::{Gate, Oidc, Routes, Service};
+use crate::{Gate, Oidc, Routes, Service, routes};
 
 /// Why a function could not start, or had to stop.
 pub type StartError = lambda_http::Error;
@@ -79,8 +79,24 @@ pub async fn http(routes: Routes) -> Result<(), StartError> {
         async move {
             let request_id = request.lambda_context().request_id;
             let response = service.respond(plain(request), Timestamp::now(), &request_id).await;
-            Ok::<Response<Body>, Infallible>(response.map(text))
+            Ok::<Response<Body>, Infallible>(response.map(body))
         }
+    }))
+    .await
+}
+
+/// Answers whoever asks by what these routes publish, until Lambda ends the process. It has no store and opens no door: it takes no
+/// credential, and nothing of the environment.
+///
+/// # Errors
+/// When Lambda's own interface fails.
+pub async fn site(routes: Routes) -> Result<(), StartError> {
+    log();
+    let routes = &routes;
+    lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
+        let request_id = request.lambda_context().request_id;
+        let response = routes::publish(routes, &plain(request), &request_id);
+        Ok::<Response<Body>, Infallible>(response.map(body))
     }))
     .await
 }
@@ -360,8 +376,8 @@ fn plain(request: lambda_http::Request) -> Request<Bytes> {
     Request::from_parts(parts, body)
 }
 
-fn text(body: Bytes) -> Body {
-    // Every answer of ours is text in UTF-8.
+/// Text as it is, and what is no text in UTF-8, as gzip is none, in base64.
+fn body(body: Bytes) -> Body {
     String::from_utf8(body.into()).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text)
 }
 

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem},
 };
 use bytes::Bytes;
+use console::Site;
 use edge::Gate;
 use http::Request;
 use jiff::Timestamp;
@@ -145,7 +146,7 @@ impl Service {
         let (key, shop) = edge::new_api_key(Role::Store, None, Timestamp::now()).unwrap();
         store.put_api_key(&shop).await.unwrap();
         let gate = Gate::new(store.clone(), None::<Hash>, None);
-        Self { bundle: Bundle::new(&store, gate).unwrap(), key: format!("Bearer {key}") }
+        Self { bundle: Bundle::new(&store, gate, &Site::default()).unwrap(), key: format!("Bearer {key}") }
     }
 
     async fn step(&self, customer: &str, step: Step, key: &str, redemption: &str) -> String {

@@ -8,6 +8,7 @@ use std::{
 
 use aws_lambda_events::dynamodb;
 use bytes::Bytes;
+use console::Site;
 use edge::{Batch, Gate, Service};
 use jiff::Timestamp;
 use ledger::{Hash, Role};
@@ -54,7 +55,7 @@ impl Process {
     pub fn start(store: &Store) -> Self {
         let [(_, admin), _] = keys();
         let gate = Arc::new(Gate::new(store.clone(), Some(Hash(admin.hash.0)), None));
-        let services = local::functions().into_iter();
+        let services = local::functions(&Site::default()).unwrap().into_iter();
         Self(
             services
                 .map(|(name, routes)| (name, Service::new(routes, store.clone(), Arc::clone(&gate))))

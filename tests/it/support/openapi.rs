@@ -49,6 +49,11 @@ pub struct Operation {
     pub described: &'static Value,
 }
 
+/// Whether this path is of the function `console`: pages and their files are no part of the API, and the document says nothing of them.
+pub fn is_page(path: &str) -> bool {
+    path == "/console" || path == "/wallet" || path.starts_with("/wallet/") || path.starts_with("/assets/")
+}
+
 /// What was asked and answered.
 pub struct Exchange<'a> {
     pub method: &'a str,
@@ -239,6 +244,9 @@ pub fn hold(exchange: &Exchange<'_>) {
     let found = operations()
         .filter(|operation| operation.method.to_uppercase() == *method)
         .find_map(|operation| operation.matches(plain).map(|parts| (operation, parts)));
+    if is_page(plain) && *status < 400 {
+        return;
+    }
     let Some((operation, parts)) = found else {
         let told = serde_json::from_str(text).unwrap();
         let fault = check_named("Problem", &told).err();

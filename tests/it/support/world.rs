@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use console::Site;
 use edge::{Event, Gate, Oidc};
 use expire_on_schedule::{Swept, expire_on_schedule};
 use grant_group::grant_group;
@@ -85,7 +86,7 @@ impl World {
         let (issuer, published, server) = issuer().await;
         let oidc = Oidc::new(issuer.url(), local::AUDIENCE).unwrap();
         let gate = Gate::new(store.clone(), Some(Hash(admin.hash.0)), Some(oidc));
-        let bundle = Bundle::new(&store, gate).unwrap();
+        let bundle = Bundle::new(&store, gate, &Site::default()).unwrap();
         let world = Self {
             store,
             wire,

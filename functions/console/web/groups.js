@@ -1,0 +1,142 @@
+// Groups: their members, their rules, credit for all of them at once, and how far that is.
+
+import { html, nothing } from './lit-html.js';
+import { call, get, part } from './ledger.js';
+import { t } from './words.js';
+import { count, moment, money, typed, word } from './show.js';
+import { given } from './form.js';
+import { badge, cell, dialog, figures, pager } from './parts.js';
+import { policyFields, policyForm, policyOf, policyTable } from './policy.js';
+import { go, link, View } from './view.js';
+
+/** How often a grant that runs is looked at, in milliseconds. */
+const LOOK = 1_000;
+const CATEGORIES = ['promotional', 'goodwill', 'refund', 'paid'];
+
+export class Groups extends View {
+  load(signal) {
+    return get('groups', this.place.query, signal);
+  }
+
+  open = (event) => {
+    event.preventDefault();
+    const group = new FormData(event.target).get('group').trim();
+    if (group) go(link(['groups', group]).slice(1));
+  };
+
+  content({ data, next_cursor: next }) {
+    return html`<h1>${t('menu.groups')}</h1>
+      ${data.length ? html`<ul class="cards">${data.map(({ group, policy, joining_grant: joining }) => html`<li><a href=${link(['groups', group])}><strong>${group}</strong></a>
+        <small>${t('group.rules', { count: Object.keys(policy).length })}</small>${joining ? html`<small>${t('group.joining', { amount: joining.currency ? money(joining.amount, joining.currency) : joining.amount })}</small>` : nothing}</li>`)}</ul>` : html`<p class="empty">${t('groups.none')}</p>`}
+      ${pager(next, { first: this.place.query.cursor ? link(['groups']) : null, more: link(['groups'], { cursor: next }) })}
+      <form class="find" @submit=${this.open}><label class="field">${t('group.new')}<input name="group" required maxlength="128" pattern="[A-Za-z0-9._@\\-]+" autocomplete="off"><small>${t('group.new.hint')}</small></label><button class="plain">${t('open')}</button></form>`;
+  }
+}
+
+export class Group extends View {
+  get group() {
+    return this.place.parts[1];
+  }
+
+  async load(signal) {
+    const { settings, version } = await get('settings', {}, signal);
+    const group = await get(`groups/${part(this.group)}`, {}, signal).catch((error) => {
+      if (error.code === 'group_not_found') return { group: this.group, policy: {}, joining_grant: null, unknown: true, version };
+      throw error;
+    });
+    const members = group.unknown ? { data: [] } : await get('customers', { group: this.group, limit: 50, cursor: this.place.query.cursor }, signal);
+    return { group, members, currency: settings.currency };
+  }
+
+  move(at) {
+    const { cursor } = this.place.query;
+    const dialogued = this.place.parts[2];
+    super.move(at);
+    if (dialogued && !at.parts[2]) this.drop('grant');
+    if (at.query.cursor !== cursor) this.read();
+  }
+
+  back = () => {
+    if (this.place.parts[2]) go(link(['groups', this.group]).slice(1));
+  };
+
+  content({ group, members, currency }) {
+    return html`<p class="crumb"><a href=${link(['groups'])}>${t('menu.groups')}</a></p><h1 class="name">${this.group}</h1>
+      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
+      ${group.unknown ? html`<p class="notice">${t('group.unknown')}</p>` : html`<div class="deeds"><a class="button main" href=${link(['groups', this.group, 'grant'])}>${t('do.group.grant')}</a></div>
+      <h2>${t('group.members')}</h2>
+      ${members.data.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('group.members')}><table class="list"><thead><tr><th scope="col">${t('customer')}</th><th scope="col" class="number">${t('balance')}</th></tr></thead>
+        <tbody>${members.data.map(({ customer, name, account }) => html`<tr><th scope="row"><a href=${link(['customers', customer])}>${name ?? customer}</a></th>${cell(account.balance, account.currency)}</tr>`)}</tbody></table></div>
+        ${pager(members.next_cursor, { first: this.place.query.cursor ? link(['groups', this.group]) : null, more: link(['groups', this.group], { cursor: members.next_cursor }) })}` : html`<p class="empty">${t('group.members.none')}</p>`}`}
+      <h2>${t('group.policy')}</h2>${this.edit(group, currency)}
+      ${group.effective ? html`<details><summary>${t('policy')}</summary>${policyTable(group.effective)}</details>` : nothing}
+      ${this.place.parts[2] === 'grant' && !group.unknown ? this.grant(currency) : nothing}`;
+  }
+
+  edit(group, currency) {
+    const { joining_grant: joining } = group;
+    const form = this.form('policy', () => ({
+      currency, values: { version: group.version, joins: Boolean(joining), amount: joining?.amount ?? '', currency: joining?.currency ?? currency, category: joining?.category ?? 'promotional', expiry: joining?.expires === 'never' ? 'never' : joining?.expires_on ? 'date' : 'policy', expires_on: joining?.expires_on ?? '', ...policyForm(group.policy, { inherits: true }) },
+      send: (values) => call('PUT', `groups/${part(this.group)}`, { version: values.version, body: {
+        policy: policyOf(values, { inherits: true, currency }),
+        joining_grant: values.joins ? { ...joining, amount: typed(values.amount), currency: values.currency, category: values.category, ...expiry(values, true) } : null } }),
+      done: () => {
+        this.drop('policy');
+        this.told = t('saved');
+        this.read();
+      },
+    }));
+    return form.show(html`${form.check('joins', t('joining'))}${form.values.joins ? html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
+        ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>` : nothing}
+      ${policyFields(form, { inherits: true, currency })}`, t(group.unknown ? 'group.create' : 'save'));
+  }
+
+  grant(currency) {
+    const form = this.form('grant', () => ({
+      currency, values: { currency, category: 'promotional', expiry: 'policy' },
+      send: (values, key, waiting) => call('POST', `groups/${part(this.group)}/grants`, { key, waiting, body: { amount: typed(values.amount), currency: values.currency.toUpperCase(), category: values.category, ...expiry(values), reference: given(values.reference), note: given(values.note) } }),
+      done: ({ job }) => {
+        this.drop('grant');
+        go(link(['progress', job.id]).slice(1));
+      },
+    }));
+    return dialog(t('do.group.grant'), form.show(html`<p>${t('group.grant.why', { group: this.group })}</p><div class="grid">${form.amount('amount', t('group.amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
+      ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>
+      ${form.text('reference', t('reference'))}${form.area('note', t('note'))}`, t('do.group.grant'), { cancel: this.back }), this.back);
+  }
+}
+
+const expiryFields = (form) => html`${form.choice('expiry', t('expires'), [['policy', t('expiry.policy')], ['date', t('expiry.date')], ['never', t('never')]])}
+  ${form.values.expiry === 'date' ? form.date('expires_on', t('last.day'), { required: true }) : nothing}`;
+
+const expiry = ({ expiry: kind, expires_on: on }, clears = false) => ({ ...(clears ? { expires: undefined, expires_on: undefined, expires_at: undefined } : {}), ...(kind === 'never' ? { expires: 'never' } : kind === 'date' ? { expires_on: on } : {}) });
+
+/** How far a grant to a group is, looked at until it is done. */
+export class Progress extends View {
+  async load(signal) {
+    const told = await get(`group-grants/${part(this.place.parts[1])}`, { limit: 200 }, signal);
+    if (told.job.status === 'running') this.again();
+    return told;
+  }
+
+  again() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { if (!this.signal.aborted) this.read(); }, LOOK);
+  }
+
+  content({ job, failures, next_cursor: more }) {
+    const running = job.status === 'running';
+    const { grant } = job;
+    return html`<p class="crumb"><a href=${link(['groups', job.group])}>${job.group}</a></p><h1>${t('progress', { group: job.group })}</h1>
+      <p>${grant.currency ? money(grant.amount, grant.currency) : grant.amount} · ${word('category', grant.category)} · ${moment(job.requested_at)}</p>
+      <p role="status">${badge('status', job.status)} ${running ? t('progress.running') : t('progress.done', { at: job.finished_at ? moment(job.finished_at) : '' })}</p>
+      ${running ? html`<progress aria-label=${t('progress.running')}></progress>` : nothing}
+      ${figures([[t('progress.credited'), count(job.credited), 'large'], [t('progress.failed'), count(job.failed)]])}
+      ${failures.length ? html`<h2>${t('progress.failures')}</h2><ul>${failures.map(({ customer, detail, code }) => html`<li><a href=${link(['customers', customer])}>${customer}</a>: ${detail ?? code}</li>`)}</ul>${more ? html`<p>${t('progress.more')}</p>` : nothing}` : nothing}`;
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    super.leave();
+  }
+}

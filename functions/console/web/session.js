@@ -1,0 +1,139 @@
+// Who is signed in. A token is kept for this tab alone (sessionStorage), and is never in an address.
+
+const page = location.pathname.replace(/\/$/, '').split('/').pop();
+const KEPT = `scrip:${page}:session`;
+const PENDING = `scrip:${page}:sign-in`;
+
+const meta = (name) => document.querySelector(`meta[name="scrip-${name}"]`)?.content ?? '';
+const issuer = meta('issuer');
+const client = meta('client');
+const audience = meta('audience');
+
+let session = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
+let listener = () => {};
+
+/** Whether there is an issuer to sign in at. */
+export const hasIssuer = Boolean(issuer && client);
+
+/** What is sent as `Authorization: Bearer`. */
+export const bearer = () => session?.bearer ?? '';
+
+/** Whether somebody is signed in. */
+export const isSignedIn = () => session !== null;
+
+/** Whether that is by an API key. */
+export const isKey = () => session?.kind === 'key';
+
+/** What a token says of itself. Nobody believes it here: the ledger checks it. */
+function claims(token) {
+  try {
+    const bytes = Uint8Array.from(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')), (byte) => byte.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return {};
+  }
+}
+
+/** Whom the token is about. */
+export const subject = () => (session?.kind === 'token' ? claims(session.bearer).sub : undefined);
+
+/** The key of whoever is signed in, for what is kept in this tab: nobody finds another's. */
+export const owner = () => session?.owner ?? '';
+
+function keep(next) {
+  session = next;
+  if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
+  else sessionStorage.removeItem(KEPT);
+}
+
+/** Signs in with an API key. */
+export function useKey(key) {
+  keep({ kind: 'key', bearer: key, owner: 'key' });
+}
+
+/** Signs in with a token that was handed over. */
+export function useToken(token) {
+  keep({ kind: 'token', bearer: token, owner: claims(token).sub ?? '' });
+}
+
+/** Calls this when the ledger takes the credential no longer. */
+export function onEnd(call) {
+  listener = call;
+}
+
+/** The ledger does not take the credential any more. */
+export function ended() {
+  listener();
+}
+
+/** Forgets everything that this tab holds. */
+export function signOut() {
+  sessionStorage.clear();
+  keep(null);
+}
+
+const own = () => location.origin + location.pathname;
+
+/** The issuer, as its discovery tells; `http` on this machine alone. */
+async function discovered() {
+  const oauth = await import('./oauth4webapi.js');
+  const url = new URL(issuer);
+  const options = { [oauth.allowInsecureRequests]: ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) };
+  const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, options));
+  return { oauth, options, server };
+}
+
+/** Leaves for the issuer's page. What is open comes back after it. */
+export async function begin(scope) {
+  const { oauth, server } = await discovered();
+  const verifier = oauth.generateRandomCodeVerifier();
+  const state = oauth.generateRandomState();
+  const nonce = oauth.generateRandomNonce();
+  sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, nonce, place: location.hash }));
+  const url = new URL(server.authorization_endpoint);
+  url.search = new URLSearchParams({
+    client_id: client, redirect_uri: own(), response_type: 'code', scope, state, nonce, audience,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+  });
+  location.assign(url);
+}
+
+function take(answer) {
+  const refresh = answer.refresh_token ?? session?.refresh;
+  keep({ kind: 'token', bearer: answer.access_token, refresh, owner: claims(answer.access_token).sub ?? '' });
+}
+
+/** Ends a sign-in that came back in this page's address; answers whether there was one. */
+export async function finish() {
+  const query = new URLSearchParams(location.search);
+  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? 'null');
+  if (!(query.has('code') || query.has('error')) || !pending) return false;
+  sessionStorage.removeItem(PENDING);
+  const back = new URL(location.href);
+  history.replaceState(null, '', location.pathname + pending.place);
+  const { oauth, options, server } = await discovered();
+  const us = { client_id: client };
+  const params = oauth.validateAuthResponse(server, us, back, pending.state);
+  const response = await oauth.authorizationCodeGrantRequest(server, us, oauth.None(), params, own(), pending.verifier, options);
+  take(await oauth.processAuthorizationCodeResponse(server, us, response, { expectedNonce: pending.nonce, requireIdToken: true }));
+  return true;
+}
+
+let renewing = null;
+
+/** Gets another token, where the issuer gave something to get it with; answers whether it did. */
+export function renew() {
+  renewing ??= (async () => {
+    if (!session?.refresh) return false;
+    try {
+      const { oauth, options, server } = await discovered();
+      const us = { client_id: client };
+      const response = await oauth.refreshTokenGrantRequest(server, us, oauth.None(), session.refresh, options);
+      take(await oauth.processRefreshTokenResponse(server, us, response));
+      return true;
+    } catch {
+      return false;
+    }
+  })().finally(() => { renewing = null; });
+  return renewing;
+}

@@ -1,0 +1,167 @@
+// The till: pick a customer, see what there is, take all or part of it for a sale, and print the receipt.
+
+import { html, nothing } from './lit-html.js';
+import { call, customerPath, get, Refusal } from './ledger.js';
+import { t } from './words.js';
+import { isZero, moment, money, typed } from './show.js';
+import { given, givenAmount, notice } from './form.js';
+import { badge, figures, lots } from './parts.js';
+import { go, link, View } from './view.js';
+
+/** How long nobody types before the quote is asked for, in milliseconds. */
+const PAUSE = 300;
+const RECEIPT = 'scrip:receipt';
+
+export class Till extends View {
+  constructor(at, redraw, role) {
+    super(at, redraw);
+    this.role = role;
+    this.found = null;
+  }
+
+  get customer() {
+    return this.place.parts[1];
+  }
+
+  async load(signal) {
+    if (!this.customer) return {};
+    const customer = await get(customerPath(this.customer), {}, signal);
+    this.quoteSoon();
+    return { customer };
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    super.leave();
+  }
+
+  show() {
+    if (this.error?.code === 'customer_not_found') return html`${this.pick(t('till.unknown', { customer: this.customer }))}`;
+    return super.show();
+  }
+
+  content({ customer }) {
+    if (!customer) return this.pick(this.place.query.nobody === undefined ? null : t('till.nobody'));
+    return this.place.parts[2] === 'receipt' ? this.receipt() : this.sale(customer);
+  }
+
+  /** Who stands at the till. The merchant finds by name, whoever has the till's key by id. */
+  pick(trouble) {
+    const search = async (event) => {
+      event.preventDefault();
+      const wanted = new FormData(event.target).get('customer').trim();
+      this.missing = !wanted;
+      this.found = null;
+      if (!wanted) {
+        this.draw();
+        return;
+      }
+      try {
+        if (this.role !== 'admin') {
+          go(link(['till', wanted]).slice(1));
+          return;
+        }
+        const page = await get('customers', { name: wanted, limit: 20 }, this.signal);
+        const byId = await get(customerPath(wanted), {}, this.signal).catch((error) => {
+          if (error instanceof Refusal && error.status < 500) return null;
+          throw error;
+        });
+        this.found = [...(byId ? [byId] : []), ...page.data.filter(({ customer }) => customer !== byId?.customer)];
+        this.findError = null;
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        this.findError = error;
+      }
+      this.draw();
+    };
+    return html`<h1>${t('menu.till')}</h1>
+      ${this.missing || trouble ? html`<p class="notice bad" role="alert">${this.missing ? t('till.nobody') : trouble}</p>` : nothing}
+      <form class="find large" role="search" novalidate @submit=${search}><label class="field">${t('till.who')}<input name="customer" maxlength="128" autocomplete="off" autofocus><small>${t(this.role === 'admin' ? 'till.who.hint' : 'till.who.id')}</small></label><button class="main">${t('search')}</button></form>
+      ${notice(this.findError)}
+      ${this.found ? (this.found.length ? html`<ul class="cards">${this.found.map(({ customer, name, email, group }) => html`<li><a href=${link(['till', customer])}><strong>${name ?? customer}</strong></a><small>${[customer, email, group].filter(Boolean).join(' · ')}</small></li>`)}</ul>` : html`<p class="empty" role="status">${t('till.none.found')}</p>`) : nothing}`;
+  }
+
+  form_() {
+    const currency = this.data.customer.accounts[0]?.currency ?? this.data.customer.policy?.currency?.value ?? 'USD';
+    return this.form('sale', () => ({
+      values: { currency },
+      send: (values, key, waiting) => call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
+        order: { id: given(values.order), ...orderOf(values) }, amount: givenAmount(values.amount), ...(values.hold ? { hold: true } : {}) } }),
+      done: (answer) => {
+        this.drop('sale');
+        sessionStorage.setItem(RECEIPT, JSON.stringify({ customer: this.customer, name: this.data.customer.name, currency: answer.entry.currency, ...answer }));
+        go(link(['till', this.customer, 'receipt']).slice(1));
+      },
+    }));
+  }
+
+  quoteSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.quote, PAUSE);
+  }
+
+  /** Asks what the sale would use, before it is made. */
+  quote = async () => {
+    if (!this.data?.customer || this.signal.aborted) return;
+    const { values } = this.form_();
+    if (!values.total) {
+      this.quoted = null;
+      this.draw();
+      return;
+    }
+    const body = { order: orderOf(values), amount: givenAmount(values.amount) };
+    const mine = JSON.stringify(body);
+    this.asked = mine;
+    try {
+      const terms = await call('POST', customerPath(this.customer, '/redemptions/quote'), { body, signal: this.signal });
+      if (this.asked === mine) this.quoted = { terms };
+    } catch (error) {
+      if (this.signal.aborted) return;
+      if (!(error instanceof Refusal)) throw error;
+      if (this.asked === mine) this.quoted = { error };
+    }
+    this.draw();
+  };
+
+  sale(customer) {
+    const form = this.form_();
+    const { currency } = form;
+    const account = customer.accounts.find((one) => one.currency === currency);
+    const { terms, error } = this.quoted ?? {};
+    return html`<p class="crumb"><a href=${link(['till'])}>${t('till.other')}</a></p>
+      <h1 class="name">${customer.name ?? customer.customer} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
+      <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')} · <a href=${link(['customers', customer.customer])}>${t('till.more')}</a></p>
+      ${account ? figures([[t('available'), money(account.available, currency), 'large'], [t('balance'), money(account.balance, currency)], [t('held'), money(account.held, currency)]]) : html`<p class="notice">${t('till.nothing')}</p>`}
+      <div class="split"><section class="card" aria-label=${t('till.sale')} @input=${() => this.quoteSoon()}><h2>${t('till.sale')}</h2>
+        ${form.show(html`${form.text('order', t('till.order'), { required: true, hint: t('till.order.hint') })}
+          <div class="grid">${form.amount('total', t('till.total'))}${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map((one) => [one.currency, one.currency])) : nothing}</div>
+          ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
+          ${form.check('hold', t('till.hold'))}
+          <div class="quote" aria-live="polite">${error ? notice(error, currency) : terms ? html`${figures([[t('quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : nothing}</div>`,
+    terms && !isZero(terms.applied) ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'))}</section>
+      <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
+        <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;
+  }
+
+  /** What was taken, as the ledger said, to print. */
+  receipt() {
+    const sold = JSON.parse(sessionStorage.getItem(RECEIPT) ?? 'null');
+    if (sold?.customer !== this.customer) return html`<p class="notice">${t('receipt.gone')}</p><p><a href=${link(['till', this.customer])}>${t('till.sale')}</a></p>`;
+    const { entry, account, currency } = sold;
+    const next = (where) => () => {
+      sessionStorage.removeItem(RECEIPT);
+      go(link(where).slice(1));
+      this.read();
+    };
+    return html`<article class="receipt" aria-label=${t('receipt')}><h1>${t(entry.type === 'hold' ? 'receipt.hold' : 'receipt')}</h1>
+      <p><time datetime=${entry.at}>${moment(entry.at)}</time></p>
+      ${figures([[t('customer'), sold.name ?? sold.customer], [t('order'), entry.order], [t('till.total'), money(sold.order_total, currency)], [t(entry.type === 'hold' ? 'receipt.held' : 'quote.applied'), money(sold.applied, currency), 'large'],
+    [t('quote.due'), money(sold.remaining_due, currency), 'large'], [t('receipt.left'), money(account.available, currency)], [t('receipt.number'), entry.id]])}
+      <p>${badge('type', entry.type)}</p></article>
+      <div class="actions unprinted"><button type="button" class="main" @click=${() => print()}>${t('print')}</button><button type="button" class="plain" @click=${next(['till'])}>${t('till.next')}</button>
+        <button type="button" class="plain" @click=${next(['customers', this.customer])}>${t('till.more')}</button></div>`;
+  }
+}
+
+/** The sale as an order: the till knows its total alone. */
+const orderOf = ({ currency, total }) => ({ currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: 1 }] });
