@@ -5,7 +5,7 @@ import { get, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
 import { notice } from './form.js';
-import { go, link, place } from './view.js';
+import { go, link, onDefect, place } from './view.js';
 import { Customers } from './customers.js';
 import { Customer } from './customer.js';
 import { Requests } from './requests.js';
@@ -16,7 +16,6 @@ import { Keys } from './keys.js';
 import { Changes } from './changes.js';
 import { Till } from './till.js';
 
-const SCOPE = 'openid scrip:admin';
 /** How often waiting requests are counted, in milliseconds. */
 const COUNT = 30_000;
 
@@ -88,7 +87,7 @@ async function countWaiting() {
 }
 
 function signIn() {
-  const begin = () => session.begin(SCOPE).catch((error) => {
+  const begin = () => session.begin().catch((error) => {
     trouble = t('sign.failed', { why: error.message });
     draw();
   });
@@ -124,7 +123,8 @@ function shell() {
     ? html` <span class="count" aria-label=${t('waiting', { count: waiting })}>${waiting}</span>` : nothing}</a>`)}</nav>
       <span class="who">${languages()}<button type="button" class="plain" @click=${leave}>${t('sign.out')}</button></span></header>
     ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} ${session.isKey() ? nothing
-    : html`<button type="button" class="main" @click=${() => session.begin(SCOPE)}>${t('sign.again')}</button>`}</div>` : nothing}
+    : html`<button type="button" class="main" @click=${() => session.begin()}>${t('sign.again')}</button>`}</div>` : nothing}
+    ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
     <main id="main" tabindex="-1">${view ? view.show() : html`<p class="notice bad">${t('store.may.not')}</p>`}</main>`;
 }
 
@@ -146,7 +146,7 @@ async function enter() {
       role = 'store';
     } else {
       trouble = error.status === 403 ? t('sign.not.staff') : error.status === 401 && session.isKey() ? t('sign.key.wrong') : error;
-      if (error.status === 401 || error.status === 403) session.signOut();
+      if (error.status === 401 || error.status === 403) session.drop();
       draw();
       return;
     }
@@ -156,6 +156,10 @@ async function enter() {
   countWaiting();
 }
 
+onDefect((told) => {
+  trouble = told;
+  draw();
+});
 session.onEnd(() => {
   if (!role) return;
   over = true;

@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, customerPath, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { isNegative, isZero, lastDay, moment, money, typed, word } from './show.js';
+import { count, isNegative, isZero, lastDay, moment, money, typed, word } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { dialog, figures, history, lots, pager, reading, save } from './parts.js';
 import { policyFields, policyForm, policyOf, policyTable } from './policy.js';
@@ -50,7 +50,7 @@ export class Customer extends View {
   /** The tab or dialog that the address names. */
   settle({ parts, query }) {
     const [, , second, third, fourth] = parts;
-    this.deed = second === 'do' ? { name: third, what: fourth } : null;
+    this.doing = second === 'do' ? { name: third, what: fourth } : null;
     if (second !== 'do') {
       const tab = TABS.includes(second) ? second : 'overview';
       this.changed = tab !== this.tab || JSON.stringify(query) !== JSON.stringify(this.query);
@@ -61,10 +61,10 @@ export class Customer extends View {
 
   move(at) {
     this.place = at;
-    const before = this.deed;
+    const before = this.doing;
     this.settle(at);
-    if (before && !this.deed) this.drop(JSON.stringify(before));
-    if (!this.deed && this.changed) this.readTab();
+    if (before && !this.doing) this.drop(JSON.stringify(before));
+    if (!this.doing && this.changed) this.readTab();
     this.draw();
   }
 
@@ -92,7 +92,7 @@ export class Customer extends View {
   };
 
   back = () => {
-    if (this.deed) go(link(['customers', this.customer, ...(this.tab === 'overview' ? [] : [this.tab])], this.query).slice(1));
+    if (this.doing) go(link(['customers', this.customer, ...(this.tab === 'overview' ? [] : [this.tab])], this.query).slice(1));
   };
 
   /** Something was booked: tells so, and shows what the ledger has now. */
@@ -121,7 +121,7 @@ export class Customer extends View {
       ${accounts.map((account) => this.account(account))}
       <nav class="tabs" aria-label=${t('customer')}>${TABS.filter((tab) => tab !== 'profile' || this.role === 'admin').map((tab) => html`<a href=${this.link(...(tab === 'overview' ? [] : [tab]))} aria-current=${tab === this.tab ? 'page' : nothing}>${t(`tab.${tab}`)}</a>`)}</nav>
       <section aria-label=${t(`tab.${this.tab}`)}>${notice(this.tabError)}${this[this.tab](this.data)}</section>
-      ${this.deed ? this.act(currency) : nothing}`;
+      ${this.doing ? this.act(currency) : nothing}`;
   }
 
   account(account) {
@@ -237,8 +237,13 @@ export class Customer extends View {
     };
     const { answer, error, busy } = this.verified ?? {};
     return html`<p>${t('audit.why')} <button type="button" class="plain" ?disabled=${busy} @click=${verify}>${t('audit.verify')}</button></p>${notice(error)}
-      ${answer ? html`<p class="notice ${answer.sound ? 'good' : 'bad'}" role="status">${t(answer.sound ? 'audit.sound' : 'audit.unsound', { entries: answer.accounts.reduce((sum, { entries }) => sum + entries, 0) })}</p>
+      ${answer ? html`<p class="notice ${answer.sound ? 'good' : 'bad'}" role="status">${t(answer.sound ? 'audit.sound' : 'audit.unsound', this.counted(answer))}</p>
         ${[...answer.findings, ...answer.accounts.flatMap(({ findings }) => findings)].map(({ entry, code, detail }) => html`<p class="notice bad">${entry} ${code}: ${detail}</p>`)}` : nothing}`;
+  }
+
+  counted({ accounts }) {
+    const entries = accounts.reduce((sum, account) => sum + account.entries, 0);
+    return { count: entries, entries: count(entries) };
   }
 
   erasing(customer) {
@@ -248,10 +253,10 @@ export class Customer extends View {
 
   /** The dialog that the address names. */
   act(currency) {
-    const { name, what } = this.deed;
+    const { name, what } = this.doing;
     if (!DEEDS[name] || !this.may(name)) return nothing;
     const { fields, send, told, danger, title, values, only } = DEEDS[name](this, what, currency);
-    const stored = JSON.stringify(this.deed);
+    const stored = JSON.stringify(this.doing);
     const form = this.form(stored, () => ({ values, currency, send, done: (answer) => {
       this.drop(stored);
       this.booked(told(answer));

@@ -3,7 +3,7 @@
 
 import { html, nothing } from './lit-html.js';
 import { Refusal } from './ledger.js';
-import { owner } from './session.js';
+import { begin, hasIssuer, isKey, owner } from './session.js';
 import { known, t } from './words.js';
 import { money, typed, understood } from './show.js';
 
@@ -30,7 +30,8 @@ const word = (field) => (known(`field.${field}`) ? t(`field.${field}`) : field);
 /** A refusal as a notice; nothing if there is none. */
 export function notice(error, currency) {
   if (!error) return nothing;
-  return html`<p class="notice bad" role="alert">${explained(error, currency)}</p>`;
+  return html`<p class="notice bad" role="alert">${explained(error, currency)}
+    ${error.status === 401 && hasIssuer && !isKey() && parent === window ? html`<button type="button" class="main" @click=${() => begin()}>${t('sign.again')}</button>` : nothing}</p>`;
 }
 
 export class Form {
@@ -102,36 +103,40 @@ export class Form {
     }
   };
 
+  /** A field with its label, and what helps to fill it. */
+  field(name, label, control, hint) {
+    const id = this.id(name);
+    return html`<div class="field"><label for=${id}>${label}</label>${control(id)}<small id="${id}-hint">${hint ?? nothing}</small></div>`;
+  }
+
+  id(name) {
+    return `${this.name}:${name}`.replace(/[^\w:.-]/g, '_');
+  }
+
   /** An amount in this currency. */
   amount(name, label, { required = true, currency = this.currency, hint } = {}) {
     const value = this.values[name] ?? '';
-    return html`<label class="field">${label}
-      <span class="amount"><input name=${name} inputmode="decimal" autocomplete="off" maxlength="20" .value=${value} ?required=${required}
-        aria-describedby="${this.name}-${name}"><span class="currency" aria-hidden="true">${currency}</span></span>
-      <small id="${this.name}-${name}">${understood(value, currency) || hint || '\u00a0'}</small></label>`;
+    return this.field(name, label, (id) => html`<span class="amount"><input id=${id} name=${name} inputmode="decimal" autocomplete="off" maxlength="20" .value=${value}
+      ?required=${required} aria-describedby="${id}-hint"><span class="currency" aria-hidden="true">${currency}</span></span>`, understood(value, currency) || hint || '\u00a0');
   }
 
-  text(name, label, { required = false, max = 128, type = 'text', hint, list } = {}) {
-    return html`<label class="field">${label}
-      <input name=${name} type=${type} maxlength=${max} autocomplete="off" .value=${this.values[name] ?? ''} ?required=${required}
-        list=${list ?? nothing}>${hint ? html`<small>${hint}</small>` : nothing}</label>`;
+  text(name, label, { required = false, max = 128, type = 'text', hint } = {}) {
+    return this.field(name, label, (id) => html`<input id=${id} name=${name} type=${type} maxlength=${max} autocomplete="off" .value=${this.values[name] ?? ''} ?required=${required}
+      aria-describedby="${id}-hint">`, hint);
   }
 
   area(name, label, { max = 500, hint, rows = 2 } = {}) {
-    return html`<label class="field">${label}
-      <textarea name=${name} rows=${rows} maxlength=${max} .value=${this.values[name] ?? ''}></textarea>${hint ? html`<small>${hint}</small>` : nothing}</label>`;
+    return this.field(name, label, (id) => html`<textarea id=${id} name=${name} rows=${rows} maxlength=${max} .value=${this.values[name] ?? ''} aria-describedby="${id}-hint"></textarea>`, hint);
   }
 
   date(name, label, { required = false, hint } = {}) {
-    return html`<label class="field">${label}
-      <input name=${name} type="date" .value=${this.values[name] ?? ''} ?required=${required}>${hint ? html`<small>${hint}</small>` : nothing}</label>`;
+    return this.field(name, label, (id) => html`<input id=${id} name=${name} type="date" .value=${this.values[name] ?? ''} ?required=${required} aria-describedby="${id}-hint">`, hint);
   }
 
   choice(name, label, options, { hint } = {}) {
     const chosen = this.values[name] ?? options[0]?.[0];
-    return html`<label class="field">${label}
-      <select name=${name}>${options.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen} .selected=${value === chosen}>${text}</option>`)}</select>
-      ${hint ? html`<small>${hint}</small>` : nothing}</label>`;
+    return this.field(name, label, (id) => html`<select id=${id} name=${name} aria-describedby="${id}-hint">${options.map(([value, text]) => html`<option value=${value}
+      ?selected=${value === chosen} .selected=${value === chosen}>${text}</option>`)}</select>`, hint);
   }
 
   check(name, label) {

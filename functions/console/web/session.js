@@ -66,6 +66,11 @@ export function ended() {
   listener();
 }
 
+/** Forgets the credential, and nothing that was typed. */
+export function drop() {
+  keep(null);
+}
+
 /** Forgets everything that this tab holds. */
 export function signOut() {
   sessionStorage.clear();
@@ -83,8 +88,11 @@ async function discovered() {
   return { oauth, options, server };
 }
 
+/** What is asked for at the issuer: the scope that this page needs. */
+const scope = page === 'console' ? 'openid scrip:admin' : 'openid';
+
 /** Leaves for the issuer's page. What is open comes back after it. */
-export async function begin(scope) {
+export async function begin() {
   const { oauth, server } = await discovered();
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();

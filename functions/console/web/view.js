@@ -4,6 +4,7 @@ import { html } from './lit-html.js';
 import { Refusal } from './ledger.js';
 import { Deed, Form } from './form.js';
 import { failed, reading } from './parts.js';
+import { t } from './words.js';
 
 /** Goes to another place of these pages, such as `#/customers/alice`. */
 export function go(place) {
@@ -28,6 +29,13 @@ function decoded(part) {
   } catch {
     return part;
   }
+}
+
+/** Shows what nobody expected, once, in place of a page that stands still. */
+export function onDefect(show) {
+  const tell = (what) => show(t('defect', { what: what?.message ?? String(what) }));
+  addEventListener('error', ({ error, message }) => tell(error ?? message));
+  addEventListener('unhandledrejection', ({ reason }) => tell(reason));
 }
 
 export class View {

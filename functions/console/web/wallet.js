@@ -8,9 +8,8 @@ import { isNegative, isZero, lastDay, money, moment, typed, word } from './show.
 import { given, notice } from './form.js';
 import { figures, lots, movements } from './parts.js';
 import { topups } from './topups.js';
-import { View } from './view.js';
+import { onDefect, View } from './view.js';
 
-const SCOPE = 'openid';
 const root = document.getElementById('page');
 // Shown in a frame of the shop's page, which hands the token over.
 const embedded = new URLSearchParams(location.search).has('embedded') && parent !== window;
@@ -139,7 +138,7 @@ const languages = () => html`<label class="language"><span class="hidden">${t('l
   <select @change=${(event) => choose(event.target.value)}>${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} ?selected=${tag === language}>${name}</option>`)}</select></label>`;
 
 function begin() {
-  session.begin(SCOPE).catch((error) => {
+  session.begin().catch((error) => {
     trouble = t('sign.failed', { why: error.message });
     draw();
   });
@@ -156,6 +155,7 @@ function signIn() {
 function shell() {
   return html`${embedded ? nothing : html`<header class="top"><strong>${t('wallet')}</strong><span class="who">${languages()}<button type="button" class="plain" @click=${() => { session.signOut(); location.replace(location.pathname); }}>${t('sign.out')}</button></span></header>`}
     ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} ${embedded ? nothing : html`<button type="button" class="main" @click=${begin}>${t('sign.again')}</button>`}</div>` : nothing}
+    ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
     <main id="main" class="wallet" tabindex="-1">${view.show()}</main>`;
 }
 
@@ -171,6 +171,10 @@ function enter() {
   view.read();
 }
 
+onDefect((told) => {
+  trouble = told;
+  draw();
+});
 session.onEnd(() => {
   if (!view) return;
   over = true;

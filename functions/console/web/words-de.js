@@ -1,6 +1,7 @@
 // Deutsch.
 
 export default {
+  defect: 'Diese Seite ist gestolpert und zeigt vielleicht nicht, was ist: {what}. Laden Sie sie neu; was Sie getippt haben, bleibt.',
   console: 'Guthaben', wallet: 'Ihr Guthaben', skip: 'Zum Inhalt', menu: 'Menü', language: 'Sprache', 'language.hint': 'der E-Mails', reading: 'Wird gelesen …', cancel: 'Abbrechen', close: 'Schließen', save: 'Speichern',
   saved: 'Gespeichert.', open: 'Öffnen', show: 'Zeigen', search: 'Suchen', print: 'Drucken', copy: 'Kopieren', all: 'Alle', none: 'keine', never: 'nie', yes: 'ja', no: 'nein', 'not.given': 'nicht angegeben', actions: 'Aktionen',
   pages: 'Seiten', 'pages.first': 'Erste Seite', 'pages.next': 'Nächste Seite', from: 'Von', to: 'Bis', type: 'Art', order: 'Bestellung', period: 'Zeitraum', month: 'Monat', value: 'Wert', setting: 'Regel', role: 'Rolle',

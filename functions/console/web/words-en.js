@@ -1,6 +1,7 @@
 // English. A name that another language lacks is shown from here. `{…}` is filled in; an object is by `Intl.PluralRules`.
 
 export default {
+  defect: 'This page stumbled, and may not show what is: {what}. Load it again; what you typed is kept.',
   console: 'Store credit', wallet: 'Your store credit', skip: 'Skip to the content', menu: 'Menu', language: 'Language', 'language.hint': 'of mails', reading: 'Reading…', cancel: 'Cancel', close: 'Close', save: 'Save',
   saved: 'Saved.', open: 'Open', show: 'Show', search: 'Search', print: 'Print', copy: 'Copy', all: 'All', none: 'none', never: 'never', yes: 'yes', no: 'no', 'not.given': 'not given', actions: 'Actions',
   pages: 'Pages', 'pages.first': 'First page', 'pages.next': 'Next page', from: 'From', to: 'To', type: 'Kind', order: 'Order', period: 'Period', month: 'Month', value: 'Value', setting: 'Rule', role: 'Role',

@@ -221,7 +221,7 @@ fn page(status: StatusCode, client: Option<&Origin>, content: &str) -> Response 
     let style = STANDARD.encode(Hash::of(STYLE.as_bytes()).0);
     let target = client.map_or("'none'".to_owned(), |client| format!("'self' {client}"));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action {target}; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; form-action {target}; frame-ancestors 'none'"
     );
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
