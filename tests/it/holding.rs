@@ -125,6 +125,38 @@ async fn several_holds_share_the_credit_and_more_than_a_hold_is_not_captured() {
 }
 
 #[tokio::test]
+async fn what_is_held_now_is_shown_with_its_order_and_its_end() {
+    let world = World::start().await;
+    world.admin().put("/v1/settings", json!({"overdraft_limit": {"USD": "50"}})).await.expect(200, "");
+    world.granted("alice", "30", json!({})).await;
+    let later = hold(&world, "10", json!({"ttl_seconds": 600})).await;
+    let soon = hold(&world, "15", json!({"ttl_seconds": 60, "order": order("1003", "500")})).await;
+    // More than there is, out of the overdraft: that is no part of what is held of her credit.
+    let deep = hold(&world, "12", json!({"ttl_seconds": 300})).await;
+    let id = |hold: &Answer| hold.json["entry"]["id"].clone();
+    let (first, second, third) = (
+        json!({"id": id(&soon), "amount": "15.00", "expires_at": "2026-11-22T10:01:00Z", "order": "1003"}),
+        json!({"id": id(&deep), "amount": "12.00", "overdraft": "7.00", "expires_at": "2026-11-22T10:05:00Z", "order": "1002"}),
+        json!({"id": id(&later), "amount": "10.00", "expires_at": "2026-11-22T10:10:00Z", "order": "1002"}),
+    );
+    let account = world.account("alice").await;
+    assert_eq!(account["holds"], json!([first, second, third]));
+    assert_eq!(account["held"], "30.00");
+    let own = world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json;
+    assert_eq!(own["accounts"][0]["holds"], account["holds"]);
+
+    world.pass(SignedDuration::from_secs(60));
+    assert_eq!(world.account("alice").await["holds"], json!([second, third]));
+    resolve(&world, &deep, "capture", json!({"amount": "1"})).await.expect(201, "");
+    assert_eq!(world.account("alice").await["holds"], json!([third]));
+    resolve(&world, &later, "void", json!({})).await.expect(201, "");
+    assert_eq!(world.account("alice").await["holds"], json!([]));
+    // As of before, all three were held.
+    let then = world.shop().get("/v1/customers/alice?as_of=2026-11-22T10:00:59Z").await.expect(200, "").json;
+    assert_eq!(then["accounts"][0]["holds"], json!([first, second, third]));
+}
+
+#[tokio::test]
 async fn only_holds_are_captured_and_their_time_has_bounds() {
     let world = World::start().await;
     let granted = world.granted("alice", "50", json!({})).await;

@@ -76,7 +76,7 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
             {
                 "currency": "JPY", "balance": "500", "held": "0", "available": "500", "pending_topups": "0",
                 "lots": [lot("JPY-1", "goodwill", "500", later, json!(null))],
-                "expiring": [], "lifetime": lifetime("500", "0", "0"),
+                "holds": [], "expiring": [], "lifetime": lifetime("500", "0", "0"),
             },
             {
                 "currency": "USD", "balance": "66.00", "held": "0.00", "available": "66.00", "pending_topups": "7.00",
@@ -85,6 +85,7 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
                     lot("USD-2", "paid", "20.00", START, json!(december)),
                     lot("USD-3", "refund", "40.00", later, json!(january)),
                 ],
+                "holds": [],
                 "expiring": [{"at": december, "amount": "20.00"}, {"at": january, "amount": "46.00"}],
                 "lifetime": lifetime("70.00", "4.00", "0.00"),
             },

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ledger::{
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Finding, Flaw, GroupId, Hash,
-    Label, Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment, Policy,
-    Refusal, Role, Topup, TopupId, TopupStatus,
+    Hold, Label, Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment,
+    Policy, Refusal, Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -295,6 +295,7 @@ struct CustomerAccountView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pending_topups: Option<Money>,
     lots: Vec<LotView>,
+    holds: Vec<HoldView>,
     expiring: Vec<ExpiringView>,
     lifetime: LifetimeView,
 }
@@ -307,6 +308,19 @@ struct LotView {
     remaining: Money,
     granted_at: Timestamp,
     expires_at: Option<Timestamp>,
+}
+
+/// What is reserved for an order until then, by the id that captures or voids it.
+#[derive(Debug, Serialize)]
+struct HoldView {
+    id: EntryId,
+    /// All that can be captured.
+    amount: Money,
+    /// What of it comes out of the overdraft, and so is no part of what is held of the lots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdraft: Option<Money>,
+    expires_at: Timestamp,
+    order: Label,
 }
 
 #[derive(Debug, Serialize)]
@@ -408,12 +422,22 @@ impl CustomerAccountView {
             granted_at: lot.origin.granted_at,
             expires_at: lot.origin.expiry(),
         };
+        let hold = |hold: &Hold| -> Result<_, Refusal> {
+            Ok(HoldView {
+                id: account.entry_id(hold.number),
+                amount: hold.amount()?,
+                overdraft: Some(hold.overdraft).filter(|overdraft| overdraft.is_positive()),
+                expires_at: hold.deadline,
+                order: hold.order.id.clone(),
+            })
+        };
         let expiring =
             account.expiring(policy, now)?.into_iter().map(|(at, amount)| ExpiringView { at, amount });
         Ok(Self {
             balances: AccountView::now(account, policy, now)?,
             pending_topups: Some(account.waiting(now)?),
             lots: account.lots.iter().map(lot).collect(),
+            holds: account.live_holds(now).into_iter().map(hold).collect::<Result<_, _>>()?,
             expiring: expiring.collect(),
             lifetime: LifetimeView::from(account.lifetime),
         })

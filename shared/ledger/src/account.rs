@@ -264,6 +264,13 @@ impl Account {
         Money::sum(self.currency, live.flat_map(|hold| hold.parts.iter().map(|(_, amount)| *amount)))
     }
 
+    /// What is held now: the holds that still count, soonest end first.
+    pub fn live_holds(&self, now: Timestamp) -> Vec<&Hold> {
+        let mut live: Vec<&Hold> = self.holds.iter().filter(|hold| hold.is_live(now)).collect();
+        live.sort_by_key(|hold| (hold.deadline, hold.number));
+        live
+    }
+
     /// What can be spent now: the customer's own credit, and the overdraft as far as neither debt nor live holds use it.
     ///
     /// # Errors

@@ -122,6 +122,9 @@ pub async fn told() -> BTreeMap<String, String> {
     let job = session.show("grantToGroup", &["vip"], spring).await;
     session.world.catch_up().await;
     session.show("readGroupGrant", &[job["job"]["id"].as_str().unwrap()], json!(null)).await;
+    // It counts for that call, and for none after.
+    let held = json!({"order": order("1004"), "amount": "8.00", "hold": true, "ttl_seconds": 90});
+    session.call("redeem", &[], &held, false).await;
     session.show("readCustomer", &[], json!(null)).await;
     session.show("listCustomers", &["?sort=-balance"], json!(null)).await;
     session.show("listCustomerChanges", &[], json!(null)).await;

@@ -1868,6 +1868,19 @@ export interface components {
             /** @description Null is never. */
             expires_at: components["schemas"]["Time"] | null;
         };
+        /** @description What is held for an order. */
+        LiveHold: {
+            /** @description By this it is captured or voided. */
+            id: components["schemas"]["EntryId"];
+            /** @description The most that can be captured. */
+            amount: components["schemas"]["Money"];
+            /** @description What of it comes out of the overdraft. The account's `held` is the sum of the amounts without that. */
+            overdraft?: components["schemas"]["Money"];
+            /** @description From then on it counts for nothing. */
+            expires_at: components["schemas"]["Time"];
+            /** @description The shop's id of the order. */
+            order: components["schemas"]["Label"];
+        };
         /** @description What expires at a moment, if it is not used before. */
         Expiring: {
             at: components["schemas"]["Time"];
@@ -1899,6 +1912,8 @@ export interface components {
             /** @description What waits for approval. Not told of a past moment. */
             pending_topups?: components["schemas"]["Money"];
             lots: components["schemas"]["Lot"][];
+            /** @description Those that count, the one that ends first before the others. */
+            holds: components["schemas"]["LiveHold"][];
             expiring: components["schemas"]["Expiring"][];
             lifetime: components["schemas"]["Lifetime"];
         };

@@ -66,6 +66,32 @@ fn a_hold_reserves_and_moves_nothing() {
 }
 
 #[test]
+fn what_is_held_is_listed_by_its_end_while_it_counts() {
+    let rules = policy(WEEK);
+    let reserved = |account: &Account, ttl: Option<u32>| {
+        let ttl = ttl.map(|seconds| HoldSeconds::try_from(seconds).unwrap());
+        let large = large_order();
+        let change = hold(account, &rules, &order_id(), &large, Some("1".parse().unwrap()), ttl, day(2));
+        seal(change.unwrap(), day(2)).0
+    };
+    let mut held = account(&[(1, "10", None)]);
+    for ttl in [None, Some(60), Some(120), Some(60)] {
+        held = reserved(&held, ttl);
+    }
+    let numbers = |seconds: i64| {
+        let now = day(2).checked_add(SignedDuration::from_secs(seconds)).unwrap();
+        let live = held.live_holds(now);
+        let sum = live.iter().try_fold(usd("0"), |sum, hold| sum.plus(hold.amount()?));
+        assert_eq!(sum, held.held(now));
+        live.iter().map(|hold| hold.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(59), [3, 5, 4, 2]);
+    assert_eq!(numbers(60), [4, 2]);
+    assert_eq!(numbers(120), [2]);
+    assert_eq!(numbers(604_800), [0; 0]);
+}
+
+#[test]
 fn a_hold_takes_lots_in_the_policys_order_and_skips_what_is_held() {
     let first = policy(r#"{"consumption_order": "expiring_first"}"#);
     let lots = account(&[(1, "10", None), (1, "10", Some(9)), (1, "10", Some(8))]);
