@@ -7,8 +7,8 @@ use ledger::{Overrides, Policy};
 use libfuzzer_sys::fuzz_target;
 use mail::MailSettings;
 use store::{
-    AuditRound, ChangesCursor, CustomersCursor, DocumentChange, EntriesCursor, FailuresCursor, GrantFailure,
-    Group, GroupGrant, ReachBack, Reminders, TopupsCursor,
+    ApiKeysCursor, AuditRound, ChangesCursor, CustomersCursor, DocumentChange, EntriesCursor, FailuresCursor,
+    GrantFailure, Group, GroupGrant, ReachBack, Reminders, TopupsCursor,
 };
 
 /// What a document is read as, is written as one that is read as the same.
@@ -20,6 +20,7 @@ fn check<T: serde::Serialize + serde::de::DeserializeOwned + fmt::Debug + Partia
 }
 
 fuzz_target!(|text: &str| {
+    check::<ApiKeysCursor>(text);
     check::<AuditRound>(text);
     check::<ChangesCursor>(text);
     check::<CustomersCursor>(text);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use bytes::Bytes;
 
-use crate::support::world::{Answer, World, fresh_key, order};
+use crate::support::world::{Answer, World, each, fresh_key, order};
 
 const SETTINGS: &str = "/v1/settings";
 
@@ -206,6 +206,74 @@ async fn an_api_key_lets_in_as_its_role_until_it_is_revoked() {
         world.pass(SignedDuration::from_hours(24));
         holder.get("/v1/customers/alice").await.expect(401, "unauthenticated");
     }
+}
+
+#[tokio::test]
+async fn the_keys_that_there_are_are_listed_newest_first_and_never_shown() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let old = admin.get("/v1/api-keys").await.expect(200, "").json["data"].clone();
+    // The shop's; the first admin's is the stack's own, and no item.
+    assert_eq!(each(old.as_array().unwrap(), "role"), ["store"]);
+    let mut made = Vec::new();
+    for (role, name) in [("store", json!("till 1")), ("admin", json!(null)), ("store", json!("till 1"))] {
+        world.pass(SignedDuration::from_mins(1));
+        let key = admin.post("/v1/api-keys", "-", json!({"role": role, "name": name})).await.expect(201, "");
+        let (id, at) = (key.json["id"].clone(), world.now().to_string());
+        made.push(json!({"id": id, "role": role, "name": name, "created_at": at, "revoked_at": null}));
+    }
+    world.pass(SignedDuration::from_mins(1));
+    let id = made[1]["id"].as_str().unwrap().to_owned();
+    for _ in 0..2_u8 {
+        admin.delete(&format!("/v1/api-keys/{id}")).await.expect(204, "");
+        made[1]["revoked_at"] = made[1]["revoked_at"].as_str().map_or(json!(world.now()), |at| json!(at));
+        world.pass(SignedDuration::from_mins(1));
+    }
+    made.reverse();
+    made.extend(old.as_array().unwrap().clone());
+    for limit in 1..=5 {
+        let (mut told, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = admin.get(&format!("/v1/api-keys?limit={limit}{cursor}")).await.expect(200, "").json;
+            told.extend(page["data"].as_array().unwrap().clone());
+            pages += 1;
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!((told, pages), (made.clone(), 4_usize.div_ceil(limit)), "{limit}");
+    }
+    for cursor in ["x", "e30", "eyJrZXkiOiIifQ"] {
+        admin.get(&format!("/v1/api-keys?cursor={cursor}")).await.expect(400, "invalid_cursor");
+    }
+    admin.get("/v1/api-keys?role=store").await.expect(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_key_of_before_there_was_a_list_is_in_it_once_it_is_revoked() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let made = admin.post("/v1/api-keys", "-", json!({"role": "store"})).await.expect(201, "").json;
+    let id = made["id"].as_str().unwrap();
+    let key = json!({"pk": {"S": format!("KEY#{id}")}, "sk": {"S": "KEY"}});
+    let stored = world.ask("GetItem", json!({"TableName": world.table(), "Key": key})).await;
+    let mut item = stored["Item"].clone();
+    for index in ["lq", "lk"] {
+        item.as_object_mut().unwrap().remove(index).unwrap();
+    }
+    world.ask("PutItem", json!({"TableName": world.table(), "Item": item})).await;
+
+    let listed = async || {
+        let listed = admin.get("/v1/api-keys").await.expect(200, "").json["data"].clone();
+        listed.as_array().unwrap().iter().any(|key| key["id"] == id)
+    };
+    assert!(!listed().await);
+    let holder = world.with_credential(made["key"].as_str().unwrap());
+    world.granted("alice", "5", json!({})).await;
+    holder.get("/v1/customers/alice").await.expect(200, "");
+    admin.delete(&format!("/v1/api-keys/{id}")).await.expect(204, "");
+    assert!(listed().await);
 }
 
 #[tokio::test]

@@ -136,6 +136,11 @@ async fn what_is_exported_is_loaded_and_goes_on() {
     assert_eq!(without_keys(&after), without_keys(&lines));
     assert_eq!(after.len(), lines.len() + before.len(), "each keeps its own keys");
     assert_eq!(read(&target).await, read(&source).await);
+    let keys = async |world: &World| {
+        world.admin().get("/v1/api-keys").await.expect(200, "").json["data"].as_array().unwrap().clone()
+    };
+    let (came, there) = (keys(&source).await, keys(&target).await);
+    assert!(!came.is_empty() && came.iter().all(|key| there.contains(key)), "{came:?} {there:?}");
     let (_, findings) = audited_table(&target).await;
     assert_eq!(findings, Vec::<Value>::new());
 

@@ -1,6 +1,7 @@
-//! API keys: each is shown once, and stored by its hash alone.
+//! API keys: each is shown once, and stored by its hash alone. Which there are is listed by their ids.
 
-use edge::{Call, Problem, Reply};
+use edge::{Call, PageQuery, Problem, Reply};
+use jiff::Timestamp;
 use ledger::{Label, Role};
 use serde::{Deserialize, Serialize};
 use store::{ApiKey, Store};
@@ -20,6 +21,32 @@ struct Answer {
     key: String,
     role: Role,
     name: Option<String>,
+}
+
+/// A key as far as it is told once it was made.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    role: Role,
+    name: Option<String>,
+    created_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
+impl From<ApiKey> for Listed {
+    fn from(key: ApiKey) -> Self {
+        let ApiKey { id, hash: _, role, name, created_at, revoked_at } = key;
+        Self { id, role, name, created_at, revoked_at }
+    }
+}
+
+pub(crate) async fn list(store: Store, call: Call) -> Result<Reply, Problem> {
+    let PageQuery { limit, cursor } = call.query()?;
+
+    let page = store.api_keys(Call::cursor(cursor.as_deref())?, limit.get()).await?;
+
+    let data: Vec<_> = page.data.into_iter().map(Listed::from).collect();
+    Reply::page(&data, page.next.as_ref())
 }
 
 pub(crate) async fn create(store: Store, call: Call) -> Result<Reply, Problem> {

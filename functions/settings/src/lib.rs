@@ -34,6 +34,7 @@ pub fn routes(reach: Reach) -> Routes {
         .on(Method::PUT, "/v1/customers/{customer}", Access::Admin, customers::write)
         .on(Method::GET, "/v1/customers/{customer}/changes", Access::Admin, customers::changes)
         .on(Method::DELETE, "/v1/customers/{customer}/personal-data", Access::Admin, customers::erase)
+        .on(Method::GET, "/v1/api-keys", Access::Admin, api_keys::list)
         .on(Method::POST, "/v1/api-keys", Access::Admin, api_keys::create)
         .on(Method::DELETE, "/v1/api-keys/{id}", Access::Admin, api_keys::revoke)
 }

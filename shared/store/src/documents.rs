@@ -1,28 +1,25 @@
 //! What is stored beside the ledger: the store's settings with the groups', customers' own documents, what was changed
-//! in them and by whom, API keys.
+//! in them and by whom.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use ledger::{
-    Actor, Currency, CustomerId, Grant, GroupId, Hash, Label, Language, Levels, Overrides, Policy, Refusal,
-    RemindDays, Role,
+    Actor, Currency, CustomerId, Grant, GroupId, Label, Language, Levels, Overrides, Policy, Refusal,
+    RemindDays,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
     Error, Page, Store,
-    items::{Fields, Item, Key, bytes, group_partition, number, text},
+    items::{Fields, Item, Key, group_partition, number, text},
     transaction::transact,
 };
 
 /// Tries of a document's write that names no version, against others who write at once.
 pub(crate) const MAX_TRIES: u32 = 8;
-
-/// Longest id that is looked up, in bytes; those of ours are shorter.
-const MAX_KEY_ID: usize = 64;
 
 /// Groups that a store may have: their policies are read with the settings at every call.
 const MAX_GROUPS: usize = 200;
@@ -136,23 +133,6 @@ pub struct Edit<'a> {
     pub at: Timestamp,
     /// The version that was read.
     pub expected: Option<u64>,
-}
-
-/// An API key, as far as it is stored: never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Its public name.
-    pub id: String,
-    /// SHA-256 of the key.
-    pub hash: Hash,
-    /// What it lets in as.
-    pub role: Role,
-    /// What the merchant calls it.
-    pub name: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// Since when it lets nobody in.
-    pub revoked_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -370,35 +350,6 @@ impl Store {
         Ok(Page { data, next })
     }
 
-    /// The API key of this id, revoked or not.
-    ///
-    /// # Errors
-    /// When the database does not answer or the key cannot be read.
-    pub async fn api_key(&self, id: &str) -> Result<Option<ApiKey>, Error> {
-        if id.len() > MAX_KEY_ID {
-            return Ok(None);
-        }
-        let item = self.get(Key::api_key(id)).await?;
-        item.map(|item| decode_api_key(id, &item)).transpose()
-    }
-
-    /// Stores a new API key, or one that was revoked.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn put_api_key(&self, key: &ApiKey) -> Result<(), Error> {
-        let mut item = Key::api_key(&key.id).to_item();
-        item.extend([
-            number("v", 1_u8),
-            bytes("h", key.hash.0.to_vec()),
-            text("role", key.role.word()),
-            number("at", key.created_at.as_millisecond()),
-        ]);
-        item.extend(key.name.as_deref().map(|name| text("name", name)));
-        item.extend(key.revoked_at.map(|at| number("revoked", at.as_millisecond())));
-        self.put_document(item).await
-    }
-
     /// Puts a document in the place of what it was before, if there was any, on condition that it still is.
     pub(crate) fn replace_document<T: Serialize>(
         &self,
@@ -414,15 +365,6 @@ impl Store {
         let get =
             self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(true);
         Ok(get.send().await.map_err(Error::from_sdk)?.item)
-    }
-
-    /// Writes one document, without condition.
-    async fn put_document(&self, item: Item) -> Result<(), Error> {
-        let put = transact(Put::builder().table_name(&self.table).set_item(Some(item)))?;
-        match self.write_documents(vec![put]).await? {
-            true => Ok(()),
-            false => Err(Error::Conflict),
-        }
     }
 }
 
@@ -640,26 +582,4 @@ mod given {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
         Value::deserialize(deserializer).map(Some)
     }
-}
-
-pub(crate) fn decode_api_key(id: &str, item: &Item) -> Result<ApiKey, Error> {
-    let fields = Fields(item);
-    fields.expect_format()?;
-    let role = fields.text("role")?;
-    let moment = |name: &str| {
-        Timestamp::from_millisecond(fields.number(name)?)
-            .map_err(|_| fields.corrupt("a moment is out of range"))
-    };
-    Ok(ApiKey {
-        id: id.to_owned(),
-        hash: fields.hash("h")?,
-        role: Role::ALL
-            .iter()
-            .copied()
-            .find(|known| known.word() == role)
-            .ok_or_else(|| fields.corrupt("role is not known"))?,
-        name: item.contains_key("name").then(|| fields.text("name").map(str::to_owned)).transpose()?,
-        created_at: moment("at")?,
-        revoked_at: item.contains_key("revoked").then(|| moment("revoked")).transpose()?,
-    })
 }

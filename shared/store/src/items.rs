@@ -15,7 +15,7 @@
 //! | who is told of what: mails, webhooks | `STORE` | `MAIL`, `WEBHOOKS` | |
 //! | change of it | `STORE` | `CHANGE-MAIL#version`, `CHANGE-WEBHOOKS#version` | |
 //! | who was told of an event, or is just being | `TOLD#event` | who | |
-//! | API key | `KEY#id` | `KEY` | |
+//! | API key | `KEY#id` | `KEY` | `lists`: `KEY`, when it was made and its id |
 //! | customer in the list by name | `LIST#customer` | `NAME` | `lists`: `NAME`, its name |
 //! | customer in its group's list by name | `LIST#customer` | `GROUP` | `lists`: `GROUP#group`, its name |
 //! | account in the list by balance | `LIST#customer` | `USD` | `lists`: `BALANCE#USD#shard`, its balance |
@@ -69,6 +69,10 @@ pub(crate) const GROUP: &str = "GROUP";
 pub(crate) const LISTS: &str = "lists";
 /// The index partition of customers by name, and the sort key of their items in it.
 pub(crate) const NAMES: &str = "NAME";
+/// The index partition of API keys, and their sort key.
+pub(crate) const KEYS: &str = "KEY";
+/// The prefix of the partitions of API keys.
+pub(crate) const API_KEY: &str = "KEY#";
 /// The prefix of the partitions of what is listed.
 pub(crate) const LISTED: &str = "LIST#";
 /// The sort key of a job.
@@ -225,7 +229,7 @@ impl Key {
     }
 
     pub(crate) fn api_key(id: &str) -> Self {
-        Self { pk: format!("KEY#{id}"), sk: "KEY".to_owned() }
+        Self { pk: format!("{API_KEY}{id}"), sk: KEYS.to_owned() }
     }
 
     pub(crate) fn of(item: &Item) -> Result<Self, Error> {

@@ -7,6 +7,7 @@
 //! nothing but lists and the journal is written outside a transaction, and what an operator loads into an empty table; no table is
 //! scanned but by the auditor and the export, which are no functions.
 
+mod api_keys;
 mod audit;
 mod carrier;
 mod client;
@@ -33,13 +34,12 @@ mod standings;
 mod tests;
 mod transaction;
 
+pub use api_keys::{ApiKey, ApiKeysCursor};
 pub use audit::{CustomerAudit, Misplaced, Verified, VerifiedAccount};
 pub use carrier::carrier;
 pub use client::{Connection, Store};
 pub use commit::{Approved, Command, CommandKey, Committed, Requested};
-pub use documents::{
-    ApiKey, Changed, ChangesCursor, DocumentChange, Edit, GrantTerms, Group, Profile, Settings,
-};
+pub use documents::{Changed, ChangesCursor, DocumentChange, Edit, GrantTerms, Group, Profile, Settings};
 pub use error::Error;
 pub use group_grants::{FailuresCursor, GrantFailure, GroupCommand, GroupGrant, GroupGrantId};
 pub use import::{Imported, MAX_IMPORTED_ROWS, Rows, Unimported};

@@ -150,6 +150,7 @@ pub async fn told() -> BTreeMap<String, String> {
     session.show("renewWebhookSecret", &["erp"], json!({})).await;
     session.show("listWebhooks", &[], json!(null)).await;
     session.show("createApiKey", &[], json!({"role": "store", "name": "till 1"})).await;
+    session.show("listApiKeys", &[], json!(null)).await;
     session.shown
 }
 

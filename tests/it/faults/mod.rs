@@ -654,7 +654,9 @@ impl Differing {
             item["h"] = json!("…");
         }
         if self.has(Differs::Random) && pk.starts_with("KEY#") {
-            item["h"] = json!("…");
+            for name in ["h", "lk"] {
+                item[name] = json!("…");
+            }
         }
         let mut item = Value::Object(item);
         self.blank(&mut item);

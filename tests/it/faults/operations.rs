@@ -545,6 +545,7 @@ fn reading() -> Vec<Operation> {
         read("read the settings' changes", "settings", "/v1/settings/changes"),
         read("read a customer's changes", "settings", "/v1/customers/alice/changes"),
         read("list groups", "settings", "/v1/groups"),
+        read("list API keys", "settings", "/v1/api-keys").differing(&[Differs::Random, Differs::Behind]),
         read("read a group", "settings", "/v1/groups/vip"),
         read("read how mails are sent", "settings", "/v1/settings/mail"),
         read("list webhooks", "settings", "/v1/settings/webhooks"),

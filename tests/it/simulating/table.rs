@@ -143,6 +143,9 @@ impl Table {
         } else if let Some((_, below)) = range.split_once(" <= ") {
             let below = value(below);
             Box::new(move |at| *at <= *below)
+        } else if let Some((_, below)) = range.split_once(" < ") {
+            let below = value(below);
+            Box::new(move |at| *at < *below)
         } else if let Some((_, above)) = range.split_once(" > ") {
             let above = value(above);
             Box::new(move |at| *at > *above)

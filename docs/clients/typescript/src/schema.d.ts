@@ -775,7 +775,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * All API keys
+         * @description Revoked ones too, the newest first; never the keys themselves. A new one comes into the list by moments. One that was made before there was this list is in it once it is revoked; the stack's own (`AdminKeySha256`) never is. Who: admin.
+         */
+        get: operations["listApiKeys"];
         put?: never;
         /**
          * Make an API key
@@ -2330,6 +2334,21 @@ export interface components {
             /** @enum {unknown} */
             role: "admin" | "store";
             name: components["schemas"]["Label"] | null;
+        };
+        /** @description An API key without the key itself. */
+        ListedApiKey: {
+            id: components["schemas"]["ApiKeyId"];
+            /** @enum {unknown} */
+            role: "admin" | "store";
+            name: components["schemas"]["Label"] | null;
+            created_at: components["schemas"]["Time"];
+            /** @description Null while it lets in. */
+            revoked_at: components["schemas"]["Time"] | null;
+        };
+        /** @description API keys, the newest first. */
+        ApiKeys: {
+            data: components["schemas"]["ListedApiKey"][];
+            next_cursor: components["schemas"]["NextCursor"];
         };
         /** @description Why a call failed (RFC 9457). Nothing moved; after 500 or 503 the same call with the same key tells. */
         Problem: {
@@ -4801,6 +4820,38 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                /** @description How many things the page may hold. */
+                limit?: components["parameters"]["limit"];
+                /** @description Where the page begins: the `next_cursor` of the page before. */
+                cursor?: components["parameters"]["cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeys"];
+                };
+            };
+            400: components["responses"]["InvalidPage"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["Throttled"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

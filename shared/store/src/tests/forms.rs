@@ -13,10 +13,8 @@ use super::*;
 use crate::{
     ApiKey, ChangedItem, CommandKey, CustomersFilter, DocumentChange, Edit, Fingerprint, GroupGrant,
     GroupGrantId, News, Notices, Order, Profile, Range, Settings,
-    documents::{
-        Changed, decode_api_key, decode_document, differences, encode_document, encode_profile,
-        encode_settings,
-    },
+    api_keys::{decode_api_key, encode_api_key},
+    documents::{Changed, decode_document, differences, encode_document, encode_profile, encode_settings},
     items::{
         BALANCE_SHARDS, Fields, Imports, Key, Packing, Recorded, SHARDS, Stored, WholeLot, account_of,
         account_partition, balance_partition, balance_place, decode_booking, decode_imports, decode_standing,
@@ -621,6 +619,10 @@ fn an_api_key_is_read_as_it_was_written() {
         .extend([crate::items::text("name", "till"), crate::items::number("revoked", 1_795_341_660_000_i64)]);
     let revoked =
         ApiKey { name: Some("till".to_owned()), revoked_at: Some(at("2026-11-22T10:01:00Z")), ..key };
+    assert_eq!(decode_api_key("key_1", &stored).unwrap(), revoked);
+    // Keys of before they were listed are as they were, and are listed once they are written again.
+    stored.extend([crate::items::text("lq", "KEY"), crate::items::text("lk", "001795341600000#key_1")]);
+    same(&encode_api_key(&revoked), &stored);
     assert_eq!(decode_api_key("key_1", &stored).unwrap(), revoked);
     stored.extend([crate::items::text("role", "king")]);
     assert!(decode_api_key("key_1", &stored).is_err());

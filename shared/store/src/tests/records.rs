@@ -93,17 +93,20 @@ fn an_item_stands_with_its_customers_and_entries_by_number() {
     }
 }
 
+/// An API key, as it is stored since there is a list of them.
+fn listed_key() -> Value {
+    json!({
+        "pk": {"S": "KEY#key_1"}, "sk": {"S": "KEY"}, "v": {"N": "1"}, "role": {"S": "store"}, "name": {"S": "till"},
+        "h": {"B": "jeAxEvx8c7MdzFvBbGeVt2JDdPYXArCBhoPc1IcoQkM="}, "at": {"N": "1795341600000"},
+        "lq": {"S": "KEY"}, "lk": {"S": "001795341600000#key_1"},
+    })
+}
+
 #[test]
 fn an_item_that_is_nobodys_is_of_a_known_kind_readable_and_in_no_index() {
     let code = |item: &Value| record(item.clone()).finding().map(|finding| finding.code.word());
     let key = |pk: &str, sk: &str| json!({"pk": {"S": pk}, "sk": {"S": sk}, "v": {"N": "1"}});
-    for (pk, sk) in [
-        ("STORE", "MAIL"),
-        ("KEY#key_1", "KEY"),
-        ("TOLD#1", "mail"),
-        ("JOB#AUDIT", "JOB"),
-        ("GRANT#1", "JOB"),
-    ] {
+    for (pk, sk) in [("STORE", "MAIL"), ("TOLD#1", "mail"), ("JOB#AUDIT", "JOB"), ("GRANT#1", "JOB")] {
         let mut item = key(pk, sk);
         assert_eq!(code(&item), None, "{pk}");
         for index in ["n", "wq", "wk", "lq", "lk"] {
@@ -118,6 +121,18 @@ fn an_item_that_is_nobodys_is_of_a_known_kind_readable_and_in_no_index() {
         assert_eq!(code(&key(pk, "x")), Some("unknown_item"), "{pk}");
     }
     assert_eq!(code(&json!({"pk": {"S": "STORE"}})), Some("unreadable"));
+    // An API key is read whole, and stands in its list or, from before there was one, in none.
+    let mut listed = listed_key();
+    for index in ["n", "wq", "wk", "lq", "lk"] {
+        let mut moved = listed.clone();
+        moved[index] = json!({"S": "x"});
+        assert_eq!(code(&moved), Some("index_drift"), "{index}");
+    }
+    assert_eq!(code(&listed), None);
+    listed.as_object_mut().unwrap().retain(|name, _| !["lq", "lk"].contains(&name.as_str()));
+    assert_eq!(code(&listed), None);
+    listed["role"] = json!({"S": "king"});
+    assert_eq!(code(&listed), Some("unreadable"));
     // Settings are read whole.
     assert_eq!(code(&key("STORE", "SETTINGS")), Some("unreadable"));
     let settings = Record(stored("settings"));

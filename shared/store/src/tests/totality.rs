@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::{
-    AuditRound, ChangedItem, ChangesCursor, CustomersCursor, DocumentChange, EntriesCursor, FailuresCursor,
-    GrantFailure, Group, GroupGrant, News, ReachBack, Reminders, TopupsCursor,
-    documents::{decode_api_key, decode_document},
+    ApiKeysCursor, AuditRound, ChangedItem, ChangesCursor, CustomersCursor, DocumentChange, EntriesCursor,
+    FailuresCursor, GrantFailure, Group, GroupGrant, News, ReachBack, Reminders, TopupsCursor,
+    api_keys::{decode_api_key, encode_api_key},
+    documents::decode_document,
     items::{Fields, Key, account_of, decode_imports, encode_imports, encode_listed_balance},
     reminders::decode_reminder,
 };
@@ -108,7 +109,9 @@ fn read_as_everything(item: &Item) {
         let again = encode_imports(&"alice".parse().unwrap(), &imports);
         assert_eq!(decode_imports(&again).unwrap(), imports);
     }
-    drop(decode_api_key("key_1", item));
+    if let Ok(key) = decode_api_key("key_1", item) {
+        assert_eq!(decode_api_key("key_1", &encode_api_key(&key)).unwrap(), key);
+    }
     drop(decode_reminder(item));
     document::<AuditRound>(item);
     document::<DocumentChange>(item);
@@ -315,9 +318,11 @@ proptest! {
             format!("{{\"version\":{number}}}"),
             format!("{{\"USD\":{number},{quoted}:1}}"),
             format!("{{\"topup\":{quoted}}}"),
+            format!("{{\"key\":{quoted}}}"),
             format!("{{\"failed\":{quoted}}}"),
             format!("{{\"by\":\"Name\",\"place\":{quoted}}}"),
         ] {
+            check::<ApiKeysCursor>(&cursor);
             check::<ChangesCursor>(&cursor);
             check::<CustomersCursor>(&cursor);
             check::<EntriesCursor>(&cursor);
