@@ -59,6 +59,7 @@ fn routes(topup_id: &str) -> Vec<(&'static str, String, Value)> {
         ("POST", of(&format!("topups/{topup_id}/reject")), json!({"reason": "no"})),
         ("POST", of(&format!("topups/{topup_id}/cancel")), json!({})),
         ("PUT", "/v1/settings".to_owned(), json!({"sort_order": 9})),
+        ("POST", "/v1/settings/quote".to_owned(), with(&redemption(), "/credit", json!("5.00"))),
         ("PUT", "/v1/customers/alice".to_owned(), json!({"name": "Alice", "email": "a@example.com"})),
         ("POST", "/v1/api-keys".to_owned(), json!({"role": "store", "name": "till"})),
         ("PUT", "/v1/settings/mail".to_owned(), json!({"sender": "shop@example.com", "language": "de"})),
@@ -491,7 +492,32 @@ async fn every_setting_is_checked() {
         "topup_methods": ["cash"], "topup_max": {"USD": "1"}, "expiry_days": {"paid": 1},
         "topup_approval": {"manual_above": {"USD": "1"}}, "chart_of_accounts": {"sales": "Assets:Sales"},
     });
+    // And as settings that are not written, which a quote is asked for by.
+    let quote = json!({"settings": base, "order": redemption()["order"], "credit": "5.00", "amount": "1.00"});
+    let unwritten: Vec<_> =
+        cases.iter().map(|(pointer, values)| (format!("/settings{pointer}"), values.clone())).collect();
+    let mut quoted: Vec<_> =
+        unwritten.iter().map(|(pointer, values)| (pointer.as_str(), values.clone())).collect();
+    quoted.push(("/settings", vec![json!("none"), json!([]), json!(1), json!(true)]));
+    check("POST", |_| "/v1/settings/quote".to_owned(), quote, &quoted, &[]).await;
     check("PUT", |_| "/v1/settings".to_owned(), base, &cases, &[]).await;
+}
+
+#[tokio::test]
+async fn every_field_of_a_quote_by_settings_is_checked() {
+    let no_credit = |amount: &Value| *amount == json!("0") || *amount == json!("0.00");
+    let credit = amounts().into_iter().filter(|amount| !no_credit(amount)).collect();
+    let mut cases = order_cases();
+    cases.extend([
+        ("/credit", and_null(credit)),
+        ("/customer", vec![json!("alice")]),
+        ("/currency", vec![json!("USD")]),
+        ("/hold", vec![json!(true)]),
+    ]);
+    let mut base = redemption();
+    base["credit"] = json!("5.00");
+    let required = ["/order", "/order/lines", "/order/lines/0/code", "/credit"];
+    check("POST", |_| "/v1/settings/quote".to_owned(), base, &cases, &required).await;
 }
 
 #[tokio::test]
@@ -601,6 +627,10 @@ async fn a_currency_that_is_none_is_told_from_one_that_is_misspelt() {
             (
                 "/v1/customers/alice/redemptions/quote",
                 with(&redemption(), "/order/currency", json!(currency)),
+            ),
+            (
+                "/v1/settings/quote",
+                with(&with(&redemption(), "/order/currency", json!(currency)), "/credit", json!("5")),
             ),
             ("/v1/customers/alice/topups", with(&topup(), "/currency", json!(currency))),
         ] {

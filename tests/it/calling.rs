@@ -79,6 +79,12 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/customers/{customer}/verification", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/settings", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/settings", json!({}), [403, 403, 403, 200]),
+        row(
+            "POST",
+            "/v1/settings/quote",
+            json!({"order": order("1", "1"), "credit": "1"}),
+            [403, 403, 403, 200],
+        ),
         row("GET", "/v1/settings/changes", json!(null), [403, 403, 403, 200]),
         row("GET", "/v1/groups", json!(null), [403, 403, 403, 200]),
         row("PUT", "/v1/groups/{group}", json!({}), [403, 403, 403, 200]),

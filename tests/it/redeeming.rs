@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::world::{World, each, fresh_key, order};
+use crate::support::world::{Answer, World, each, fresh_key, order};
 
 /// An order of these lines: code, amount, place.
 fn order_of(lines: &[(&str, &str, i64)]) -> Value {
@@ -53,9 +53,32 @@ impl Case<'_> {
         shopper
     }
 
-    /// Quotes and redeems: both say `expected`, and only the second moves anything.
+    /// What is told of somebody with all this credit by these settings, while others are in force.
+    async fn quoted_by_settings(&self, world: &World) -> Option<Answer> {
+        let Self { settings, credit, order, fields } = self;
+        let named = [&order["currency"], &settings["currency"]].into_iter().find_map(Value::as_str);
+        let credit = match credit {
+            [] => "0",
+            [(credit, currency)] if *currency == named.unwrap_or("USD") => credit,
+            _ => return None,
+        };
+        let mut body = redemption(order, fields);
+        body.as_object_mut()?
+            .extend([("settings".to_owned(), settings.clone()), ("credit".to_owned(), json!(credit))]);
+        let in_force = world.admin().get("/v1/settings").await.json;
+        let answer = world.admin().post("/v1/settings/quote", "-", body).await;
+        assert_eq!(world.admin().get("/v1/settings").await.json, in_force, "a quote wrote something");
+        Some(answer)
+    }
+
+    /// Quotes and redeems: both say `expected`, and only the second moves anything. So do the settings before they are written.
     async fn applies(&self, world: &World, expected: [&str; 5]) {
         let Self { settings, order, fields, .. } = self;
+        if let Some(quoted) = self.quoted_by_settings(world).await {
+            let quoted = quoted.expect(200, "").json;
+            assert_eq!(terms(&quoted), expected, "quote by {settings}");
+            assert_eq!(quoted.as_object().unwrap().len(), expected.len(), "{quoted}");
+        }
         let shopper = self.shopper(world).await;
         let body = redemption(order, fields);
         let before = world.all_of(&shopper).await;
@@ -83,6 +106,7 @@ impl Case<'_> {
     /// The redemption is refused like this, and so is a quote of an exact amount; nothing moves.
     async fn is_refused(&self, world: &World, code: &str, numbers: Value) {
         let Self { settings, order, fields, .. } = self;
+        let by_settings = self.quoted_by_settings(world).await;
         let shopper = self.shopper(world).await;
         let body = redemption(order, fields);
         let before = world.all_of(&shopper).await;
@@ -93,6 +117,9 @@ impl Case<'_> {
         if fields["amount"].is_string() {
             let quoted = world.shop().quote(&shopper, body).await.expect(422, code);
             assert_eq!(quoted.text, refused.text);
+            if let Some(quoted) = by_settings {
+                assert_eq!(quoted.expect(422, code).text, refused.text);
+            }
         }
         assert_eq!(world.all_of(&shopper).await, before, "a refusal moved something");
     }
@@ -125,6 +152,42 @@ async fn the_contracts_examples_1_to_4_come_out() {
     let below = Case { settings: activated, credit: RICH, order: order("1", "129.99"), fields: json!({}) };
     let numbers = json!({"activation_total": "130.00", "base": "129.99"});
     below.is_refused(&world, "activation_total_not_reached", numbers).await;
+}
+
+#[tokio::test]
+async fn what_an_order_would_use_is_told_by_settings_that_are_not_written() {
+    let world = World::start().await;
+    let admin = world.admin();
+    let half = json!({"usage_limit": {"type": "percent", "maximum": "50"}});
+    let quarter = json!({"usage_limit": {"type": "percent", "maximum": "25"}});
+    let body = |settings: Value, credit: &str| json!({"settings": settings, "order": order("1", "140"), "credit": credit});
+    let path = "/v1/settings/quote";
+    world.settings(half).await;
+    for (settings, credit, expected) in [
+        (quarter.clone(), "100", ["35.00", "105.00", "140.00", "140.00", "usage_limit"]),
+        (quarter, "10.5", ["10.50", "129.50", "140.00", "140.00", "available"]),
+        (json!({}), "100", ["100.00", "40.00", "140.00", "140.00", "available"]),
+        // Without any, by those that are in force.
+        (json!(null), "100", ["70.00", "70.00", "140.00", "140.00", "usage_limit"]),
+        (json!(null), "0", ["0.00", "140.00", "140.00", "140.00", "available"]),
+        (json!({"currency": "JPY"}), "100", ["100", "40", "140", "140", "available"]),
+    ] {
+        let quoted = admin.post(path, "-", body(settings.clone(), credit)).await.expect(200, "").json;
+        assert_eq!(terms(&quoted), expected, "{settings} {credit}");
+    }
+    // The credit is as precise as the order's currency.
+    let refused = admin.post(path, "-", body(json!({"currency": "JPY"}), "0.5")).await;
+    assert_eq!(refused.expect(400, "invalid_request").json["errors"][0]["field"], "credit");
+    // An overdraft is for whoever asks for an exact amount, as it is for everybody.
+    let mut deep = body(json!({"overdraft_limit": {"USD": "20"}}), "10");
+    assert_eq!(admin.post(path, "-", deep.clone()).await.expect(200, "").json["applied"], "10.00");
+    deep["amount"] = json!("30");
+    assert_eq!(admin.post(path, "-", deep.clone()).await.expect(200, "").json["bound_by"], "requested");
+    deep["amount"] = json!("30.01");
+    let refused = admin.post(path, "-", deep).await.expect(422, "insufficient_credit");
+    assert_eq!(refused.json["available"], "30.00");
+    admin.post(path, "-", body(json!({"enabled": false}), "10")).await.expect(422, "credit_disabled");
+    assert_eq!(admin.get("/v1/settings").await.json["version"], 1, "nothing was written");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ BEYOND = (
     # Names and days that are too many to list, and the calendar's last moments.
     re.compile(r"^(lot|entry) [A-Z]{3} is not a currency of ISO 4217 with a smallest unit$"),
     re.compile(r"^topup must be the id that the top-up's request was answered with$"),
-    re.compile(r"^time_zone must be a time zone of the IANA database\b"),
+    re.compile(r"^(settings\.)?time_zone must be a time zone of the IANA database\b"),
     re.compile(r"^\S+ must be a (day|moment) (such as|before the calendar ends|whose end the calendar has|from which the calendar goes on)\b"),
     # Addresses and templates have grammars of their own.
     re.compile(r"^(url|email|sender|reply_to|admins\[\d+\]) must (be|begin|have)\b"),
@@ -64,7 +64,7 @@ def tame(value, name=""):
         if name == "url":
             # Nobody listens there.
             return "https://127.0.0.1:9/"
-        if (name in ("amount", "maximum") or re.fullmatch("[A-Z]{3}", name)) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        if (name in ("amount", "credit", "maximum") or re.fullmatch("[A-Z]{3}", name)) and re.fullmatch(r"-?\d+(\.\d+)?", value):
             whole = value.partition(".")[0]
             return whole[:5] if whole.strip("-0") else "7"
     return value

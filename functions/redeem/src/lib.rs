@@ -1,12 +1,9 @@
 //! `POST /v1/customers/{customer}/redemptions`: spend or hold credit for an order; `…/quote`: tell what would be spent;
 //! `…/{entry}/capture`, `…/{entry}/void`: resolve a hold; `…/{entry}/refund`: give back.
 
-use edge::{Access, AccountView, Call, EntryView, Problem, Reply, Routes};
+use edge::{Access, AccountView, Call, EntryView, OrderBody, Problem, Reply, Routes, TermsView};
 use http::Method;
-use ledger::{
-    Amount, BoundBy, Entry, EntryId, HoldSeconds, Label, Money, Object, Order, OrderLine, Refusal, Role,
-    SignedAmount,
-};
+use ledger::{Amount, Entry, EntryId, HoldSeconds, Object, Refusal, Role, Terms};
 use serde::{Deserialize, Serialize};
 use store::{Committed, Store};
 
@@ -47,60 +44,17 @@ struct AmountBody {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrderBody {
-    id: Option<Label>,
-    currency: Option<String>,
-    lines: Vec<Object<LineBody>>,
-    #[serde(default)]
-    contains_credit_product: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineBody {
-    code: Label,
-    amount: SignedAmount,
-    sort_order: i64,
-}
-
-impl OrderBody {
-    fn into_order(self) -> Result<Order, Problem> {
-        if !(1..=ledger::MAX_ORDER_LINES).contains(&self.lines.len()) {
-            let message = format!("must hold 1 to {} lines", ledger::MAX_ORDER_LINES);
-            return Err(Problem::invalid("order.lines", message));
-        }
-        let line = |Object(line): Object<LineBody>| OrderLine {
-            code: line.code,
-            amount: line.amount,
-            sort_order: line.sort_order,
-        };
-        let lines = self.lines.into_iter().map(line).collect();
-        Ok(Order { lines, contains_credit_product: self.contains_credit_product })
-    }
-}
-
-#[derive(Serialize)]
-struct Terms {
-    applied: Money,
-    remaining_due: Money,
-    order_total: Money,
-    base: Money,
-    bound_by: BoundBy,
-}
-
 #[derive(Serialize)]
 struct Quoted {
     #[serde(flatten)]
-    terms: Terms,
+    terms: TermsView,
     account: AccountView,
 }
 
 #[derive(Serialize)]
 struct Redeemed<'a> {
     #[serde(flatten)]
-    terms: Terms,
+    terms: TermsView,
     entry: EntryView<'a>,
     account: AccountView,
 }
@@ -112,9 +66,8 @@ async fn redeem(store: Store, call: Call) -> Result<Reply, Problem> {
     if ttl_seconds.is_some() && !hold {
         return Err(Problem::invalid("ttl_seconds", "is for holds: give \"hold\": true with it"));
     }
-    let currency = Call::currency("order.currency", order.currency.as_deref())?;
-    let id = order.id.clone().ok_or_else(|| Problem::invalid("order.id", "is required"))?;
-    let order = order.into_order()?;
+    let id = order.id()?;
+    let (currency, order) = order.read()?;
 
     let command = call.command(&customer, currency, &key)?;
     let Committed { entry, replayed } = store
@@ -130,15 +83,13 @@ async fn redeem(store: Store, call: Call) -> Result<Reply, Problem> {
 async fn quote(store: Store, call: Call) -> Result<Reply, Problem> {
     let customer = call.customer()?;
     let QuoteBody { order: Object(order), amount } = call.body()?;
-    let currency = Call::currency("order.currency", order.currency.as_deref())?;
-    let order = order.into_order()?;
+    let (currency, order) = order.read()?;
 
     let (account, policy) = store.account(&customer, currency).await?;
     let terms = ledger::quote(&account, &policy, &order, amount, call.at)?;
     let account = AccountView::now(&account, &policy, call.at)?;
 
-    let ledger::Terms { applied, remaining_due, order_total, base, bound_by } = terms;
-    Reply::ok(&Quoted { terms: Terms { applied, remaining_due, order_total, base, bound_by }, account })
+    Reply::ok(&Quoted { terms: TermsView::from(terms), account })
 }
 
 async fn capture(store: Store, call: Call) -> Result<Reply, Problem> {
@@ -206,5 +157,9 @@ fn redeemed(entry: &Entry, reader: Role) -> Result<Redeemed<'_>, Problem> {
         base: order.base,
         bound_by: order.bound_by,
     };
-    Ok(Redeemed { terms, entry: EntryView::new(entry, reader), account: AccountView::from(entry) })
+    Ok(Redeemed {
+        terms: TermsView::from(terms),
+        entry: EntryView::new(entry, reader),
+        account: AccountView::from(entry),
+    })
 }

@@ -1,10 +1,11 @@
 //! What the merchant sets: `/v1/settings`, with its mails and webhooks, `/v1/groups`, `PUT /v1/customers/{customer}`, what was changed in them;
-//! `DELETE /v1/customers/{customer}/personal-data`; `/v1/api-keys`.
+//! what an order would use; `DELETE /v1/customers/{customer}/personal-data`; `/v1/api-keys`.
 
 mod api_keys;
 mod customers;
 mod groups;
 mod mails;
+mod quote;
 mod webhooks;
 
 use edge::{Access, Call, Limit, Problem, Reach, Reply, Routes};
@@ -19,6 +20,7 @@ pub fn routes(reach: Reach) -> Routes {
     Routes::new()
         .on(Method::GET, "/v1/settings", Access::Admin, read)
         .on(Method::PUT, "/v1/settings", Access::Admin, write)
+        .on(Method::POST, "/v1/settings/quote", Access::Admin, quote::quote)
         .on(Method::GET, "/v1/settings/changes", Access::Admin, changes)
         .on(Method::GET, "/v1/settings/mail", Access::Admin, mails::read)
         .on(Method::PUT, "/v1/settings/mail", Access::Admin, mails::write)

@@ -212,6 +212,15 @@ impl Account {
         }
     }
 
+    /// That of anybody who has so much credit, all of it money that came in now, and nothing else: what a rule would say of it.
+    pub fn of_credit(credit: Money, now: Timestamp) -> Self {
+        let (category, source) = (Category::Paid, Role::Admin);
+        let origin = Origin { category, source, granted_at: now, expires_at: None };
+        let lot = Lot { number: LotNumber::from(1), origin, remaining: credit };
+        let lots = Some(lot).filter(|lot| lot.remaining.is_positive()).into_iter().collect();
+        Self { lots, ..Self::new(CustomerId::anybody(), credit.currency()) }
+    }
+
     /// The lots' sum, whether usable or expired and not yet booked, less what is owed.
     ///
     /// # Errors

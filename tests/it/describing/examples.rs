@@ -79,6 +79,9 @@ pub async fn told() -> BTreeMap<String, String> {
     let settings = json!({"usage_limit": limit, "withdrawal": true, "expiry_days": {"promotional": 90}, "remind_days": [30, 7]});
     session.show("writeSettings", &[], settings).await;
     session.show("readSettings", &[], json!(null)).await;
+    let limit = json!({"type": "percent", "maximum": "50"});
+    let asked = json!({"settings": {"usage_limit": limit}, "order": order("1002"), "credit": "50.00"});
+    session.show("quoteBySettings", &[], asked).await;
     let group = json!({"policy": {"topup_methods": ["stripe", "cash"]}, "joining_grant": {"amount": "5.00", "category": "promotional"}});
     session.show("writeGroup", &["vip"], group).await;
     session.show("readGroup", &["vip"], json!(null)).await;

@@ -522,6 +522,16 @@ fn reading() -> Vec<Operation> {
                 json!({"order": order("2", "10.00")}),
             ),
         ),
+        operation(
+            "quote by settings",
+            some(),
+            ask(
+                "POST",
+                "settings",
+                "/v1/settings/quote",
+                json!({"order": order("2", "10.00"), "credit": "5.00"}),
+            ),
+        ),
         read("read a customer", "history", "/v1/customers/alice"),
         read("read the journal", "reports", "/v1/journal?from=2026-11-01&to=2026-11-30"),
         read(

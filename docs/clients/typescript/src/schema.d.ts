@@ -660,6 +660,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/settings/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an order would use under settings
+         * @description The computation of a quote, for somebody who has so much credit and by settings that need not be written; nothing is written. Groups and customers with settings of their own are left out of it. Who: admin.
+         */
+        post: operations["quoteBySettings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/settings/changes": {
         parameters: {
             query?: never;
@@ -1122,6 +1142,16 @@ export interface components {
         };
         GivenQuote: {
             order: components["schemas"]["QuotedOrder"];
+            /** @description As of the redemption: refused where that would be. */
+            amount?: components["schemas"]["Amount"] | null;
+        };
+        GivenQuoteBySettings: {
+            /** @description The whole document, as it would be written: what is left out of it is its default. Without it, the settings that are in force. */
+            settings?: components["schemas"]["GivenSettings"] | null;
+            /** @description Without a currency, in that of the settings. */
+            order: components["schemas"]["QuotedOrder"];
+            /** @description What somebody would have, of money that came in. */
+            credit: components["schemas"]["LimitAmount"];
             /** @description As of the redemption: refused where that would be. */
             amount?: components["schemas"]["Amount"] | null;
         };
@@ -1807,6 +1837,16 @@ export interface components {
             base: components["schemas"]["Money"];
             bound_by: components["schemas"]["BoundBy"];
             account: components["schemas"]["Account"];
+        };
+        QuotedBySettings: {
+            /** @description What credit would pay. */
+            applied: components["schemas"]["Money"];
+            /** @description What of the order would be left to be paid otherwise. */
+            remaining_due: components["schemas"]["Money"];
+            order_total: components["schemas"]["Money"];
+            /** @description What of the order the usage limit is a part of. */
+            base: components["schemas"]["Money"];
+            bound_by: components["schemas"]["BoundBy"];
         };
         /** @description A request for a top-up, and what became of it. */
         Topup: {
@@ -4520,6 +4560,47 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["VersionConflict"];
+            /** @description A rule refuses it, as the code says. */
+            422: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["Throttled"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    quoteBySettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GivenQuoteBySettings"];
+            };
+        };
+        responses: {
+            /** @description So much. */
+            200: {
+                headers: {
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotedBySettings"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description A rule refuses it, as the code says. */
             422: {
                 headers: {

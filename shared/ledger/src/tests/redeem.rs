@@ -17,7 +17,12 @@ const FIFTY: &str = r#"{"usage_limit": {"type": "fixed", "maximum": {"USD": "50.
 /// What credit of 1000.00 pays of an order of these lines, what is left to pay, and the rule that allowed no more.
 #[track_caller]
 fn check(settings: &str, lines: &[(&str, &str, i64)], expected: (&str, &str, BoundBy)) {
-    check_of(&account(&[(1, "1000.00", None)]), settings, &order(lines), expected);
+    let (account, order) = (account(&[(1, "1000.00", None)]), order(lines));
+    check_of(&account, settings, &order, expected);
+    // Somebody who would have as much is told the same.
+    let anybody = Account::of_credit(usd("1000.00"), day(2));
+    let told = |of: &Account| quote(of, &policy(settings), &order, None, day(2));
+    assert_eq!(told(&anybody), told(&account), "{order:?} under {settings}");
 }
 
 /// Quote and redemption say the same; where a quote allows nothing, the redemption is refused by the rule it names.
@@ -126,6 +131,13 @@ fn the_worked_examples_of_the_usage_limit_stand() {
     let settings = r#"{"usage_limit": {"type": "percent", "maximum": "25"}, "sort_order": 3}"#;
     check(settings, &credit_third, ("34.75", "113.25", UsageLimit));
     check(QUARTER_OF_SUB_TOTAL, &credit_third, ("33.50", "114.50", UsageLimit));
+}
+
+#[test]
+fn somebody_without_credit_has_no_lot() {
+    let nobody = Account::of_credit(usd("0"), day(2));
+    assert_eq!((nobody.lots.len(), nobody.balance()), (0, Ok(usd("0"))));
+    check_of(&nobody, NO_LIMIT, &large_order(), ("0.00", "99999.00", Available));
 }
 
 #[test]
