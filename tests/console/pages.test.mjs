@@ -326,7 +326,7 @@ test('a group gets credit, and the page follows it', async () => {
   await dialog(page).getByLabel('Amount for each member').fill('2.50');
   await dialog(page).getByRole('button', { name: 'Give credit to all members' }).click();
   await page.getByRole('status').filter({ hasText: 'Done' }).waitFor();
-  await page.getByText('5', { exact: true }).waitFor();
+  await page.getByRole('main').getByText('5', { exact: true }).waitFor();
   await shoot(page, 'progress');
   const { effective } = await api('GET', `groups/${group}`);
   assert.deepEqual(effective.usage_limit, { value: { type: 'percent', maximum: '25' }, from: 'group' });

@@ -35,6 +35,10 @@ async fn who_is_not_there_is_not_found_and_finds_itself() {
     let empty = json!({"data": [], "next_cursor": null});
     let nobody = json!({
         "customer": "bob", "name": null, "email": null, "language": null, "group": null, "frozen": false, "accounts": [],
+        "terms": {
+            "currency": "USD", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
+            "withdrawable": ["paid", "refund"],
+        },
     });
     for (path, expected) in [
         ("/v1/customers/bob", &nobody),
@@ -91,7 +95,14 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
             },
         ],
     });
-    assert_eq!(world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json, expected);
+    // The customer is told what it may ask for.
+    let mut seen = world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json;
+    let terms = json!({
+        "currency": "USD", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
+        "withdrawable": ["paid", "refund"],
+    });
+    assert_eq!(seen.as_object_mut().unwrap().remove("terms"), Some(terms));
+    assert_eq!(seen, expected);
     // Staff sees besides which rules are in force, and the version to write over.
     for who in [world.admin(), world.shop()] {
         let mut seen = who.get("/v1/customers/alice").await.expect(200, "").json;

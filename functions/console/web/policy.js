@@ -104,7 +104,7 @@ const SETTINGS = [
     currency: { ...list(null), read: (value) => value ?? '', write: (text) => text.trim().toUpperCase(), show: (value) => value, store: true },
     time_zone: { ...list(null), read: (value) => value ?? '', write: (text) => text.trim(), show: (value) => value, store: true },
     chart_of_accounts: {
-      read: (value) => JSON.stringify(value ?? {}, null, 1), write: (text) => JSON.parse(text || '{}'), store: true,
+      read: (value) => (value ? JSON.stringify(value, null, 1) : ''), write: (text) => (text.trim() ? JSON.parse(text) : null), store: true,
       field: (form, name) => form.area(name, t(`setting.${name}`), { max: 20_000, rows: 6, hint: t('hint.chart_of_accounts') }),
       show: (value) => JSON.stringify(value),
     },

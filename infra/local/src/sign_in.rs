@@ -145,7 +145,9 @@ impl Asked {
         let mut given = parameters(query).map_err(|name| Refused::Here(format!("{name} is given twice")))?;
         let client = given.remove("client_id").unwrap_or_default();
         if ![CONSOLE, WALLET].contains(&client.as_str()) {
-            return Err(Refused::Here(format!("there is no client {client:?}; there are {CONSOLE} and {WALLET}")));
+            return Err(Refused::Here(format!(
+                "there is no client {client:?}; there are {CONSOLE} and {WALLET}"
+            )));
         }
         let redirect_uri = given.remove("redirect_uri").unwrap_or_default();
         let origin = here(&redirect_uri).ok_or_else(|| {
@@ -198,7 +200,9 @@ fn parameters(text: &str) -> Result<BTreeMap<String, String>, String> {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Self::Here(why) => page(StatusCode::BAD_REQUEST, None, &format!("<p>This is no way in: {}.</p>", escaped(&why))),
+            Self::Here(why) => {
+                page(StatusCode::BAD_REQUEST, None, &format!("<p>This is no way in: {}.</p>", escaped(&why)))
+            }
             Self::There { redirect_uri, state, error, detail } => {
                 let answer = [("error", error), ("error_description", detail)];
                 back(&redirect_uri, answer.into_iter(), state.as_deref())
@@ -208,12 +212,17 @@ impl IntoResponse for Refused {
 }
 
 /// Sends the browser back to the client.
-fn back<'a>(redirect_uri: &str, answer: impl Iterator<Item = (&'a str, &'a str)>, state: Option<&str>) -> Response {
+fn back<'a>(
+    redirect_uri: &str,
+    answer: impl Iterator<Item = (&'a str, &'a str)>,
+    state: Option<&str>,
+) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(answer).extend_pairs(state.map(|state| ("state", state)));
     let joint = if redirect_uri.contains('?') { '&' } else { '?' };
     let address = format!("{redirect_uri}{joint}{}", query.finish());
-    (StatusCode::SEE_OTHER, [(header::LOCATION, address), (header::CACHE_CONTROL, "no-store".to_owned())]).into_response()
+    (StatusCode::SEE_OTHER, [(header::LOCATION, address), (header::CACHE_CONTROL, "no-store".to_owned())])
+        .into_response()
 }
 
 /// A page without a script; its form is sent here, and from here on to the client.
@@ -341,7 +350,9 @@ impl SignIn {
                 let (code, client) = (need("code")?, need("client_id")?);
                 let (redirect_uri, verifier) = (need("redirect_uri")?, need("code_verifier")?);
                 let grant = locked(&self.codes).take(code, at);
-                let grant = grant.ok_or_else(|| invalid("there is no such code, or it was used, or a minute has passed"))?;
+                let grant = grant.ok_or_else(|| {
+                    invalid("there is no such code, or it was used, or a minute has passed")
+                })?;
                 if (&grant.client, &grant.redirect_uri) != (client, redirect_uri) {
                     return Err(invalid("the code is for another client, or another redirect_uri"));
                 }
@@ -355,7 +366,9 @@ impl SignIn {
                 let (refresh, client) = (need("refresh_token")?, need("client_id")?);
                 let grant = locked(&self.refreshing).take(refresh, at);
                 let grant = grant.filter(|grant| grant.client == *client);
-                let grant = grant.ok_or_else(|| invalid("there is no such refresh token, or it was used; sign in again"))?;
+                let grant = grant.ok_or_else(|| {
+                    invalid("there is no such refresh token, or it was used; sign in again")
+                })?;
                 // What a nonce is for is over with the first token.
                 self.tokens(Grant { nonce: None, ..grant }, at)
             }

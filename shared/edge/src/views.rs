@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ledger::{
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Finding, Flaw, GroupId, Hash,
-    Hold, Label, Language, Level, Levels, Lifetime, Lot, LotId, Money, NEVER, Origin, Overrides, Payment,
-    Policy, Refusal, Role, Topup, TopupId, TopupStatus,
+    Hold, Label, Language, Level, Levels, Lifetime, Limits, Lot, LotId, Money, NEVER, Origin, Overrides,
+    Payment, Policy, Refusal, Role, Topup, TopupId, TopupStatus,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -264,6 +264,30 @@ impl PolicyView {
     }
 }
 
+/// What a customer has to know of the rules in force, to ask for a top-up or a withdrawal.
+#[derive(Debug, Serialize)]
+struct TermsView {
+    currency: Currency,
+    topup_methods: Option<Vec<Label>>,
+    topup_min: Limits,
+    topup_max: Limits,
+    withdrawal: bool,
+    withdrawable: Vec<Category>,
+}
+
+impl TermsView {
+    fn new(policy: &Policy) -> Self {
+        Self {
+            currency: policy.currency,
+            topup_methods: policy.topup_methods.clone(),
+            topup_min: policy.topup_min.clone(),
+            topup_max: policy.topup_max.clone(),
+            withdrawal: policy.withdrawal,
+            withdrawable: policy.withdrawable.clone(),
+        }
+    }
+}
+
 /// One customer with balances, lots and what expires when.
 #[derive(Debug, Serialize)]
 pub struct CustomerView {
@@ -278,6 +302,8 @@ pub struct CustomerView {
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<Timestamp>,
     /// For staff alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<TermsView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyView>,
     /// What of it is the customer's own, as it was written.
@@ -370,6 +396,7 @@ impl CustomerView {
             frozen,
             accounts,
             as_of: None,
+            terms: (!staff).then(|| TermsView::new(&policy)),
             policy: staff.then(|| PolicyView::new(&levels)).transpose()?,
             own_policy: staff.then_some(own_policy),
             version: staff.then_some(version),
