@@ -22,6 +22,7 @@ test('the first view is small', async () => {
   console.log(`first view: ${(bytes / 1000).toFixed(0)} kB in ${(performance.now() - begun).toFixed(0)} ms`);
   assert.ok(bytes > 1_000 && bytes < 200_000, `${bytes} bytes`);
   await accessible(page, 'sign-in');
+  await shoot(page, 'sign-in');
   await page.close_();
 });
 
@@ -333,6 +334,11 @@ test('a group gets credit, and the page follows it', async () => {
   await go(page, `/groups/${group}`);
   await page.getByRole('link', { name: 'Member 0' }).waitFor();
   await accessible(page, 'group');
+  await shoot(page, 'group');
+  await go(page, '/groups');
+  await page.getByRole('link', { name: group }).waitFor();
+  await accessible(page, 'groups');
+  await shoot(page, 'groups');
   await page.close_();
 });
 
@@ -356,6 +362,7 @@ test('settings say what an order would use before they are saved, and who change
   await page.getByRole('link', { name: 'Changes' }).click();
   await page.getByRole('listitem').filter({ hasText: '30 %' }).first().waitFor();
   await accessible(page, 'changes');
+  await shoot(page, 'changes');
   // Somebody else writes meanwhile: nothing of theirs is lost.
   await go(page, '/settings');
   await page.getByLabel('A balance is at most').fill('900.00');
@@ -378,10 +385,12 @@ test('a customer’s rules tell where each comes from, and the entries verify', 
   await page.getByRole('button', { name: 'Verify' }).click();
   await page.getByText('Sound: the one entry follows.').waitFor();
   await accessible(page, 'profile');
+  await shoot(page, 'profile');
   await go(page, `/customers/${customer}`);
   await page.getByRole('link', { name: 'Change last day' }).click();
   await dialog(page).getByLabel('Last day').fill('2030-12-31');
   await accessible(page, 'dialog');
+  await shoot(page, 'dialog');
   await dialog(page).getByRole('button', { name: 'Change last day' }).click();
   await page.getByText('can be used until Dec 31, 2030.').waitFor();
   await page.getByRole('link', { name: 'Void' }).click();
@@ -408,6 +417,7 @@ test('a key is made, shown once, and revoked', async () => {
   const key = await page.locator('code.secret').innerText();
   assert.match(key, /^sk_/);
   await accessible(page, 'keys');
+  await shoot(page, 'keys');
   const row = page.getByRole('row').filter({ hasText: name });
   await row.getByText('Revoke').first().click();
   await row.getByRole('button', { name: 'Revoke' }).click();
@@ -453,6 +463,7 @@ test('a year of customers can be found, sorted and paged', async () => {
   await page.getByRole('search').getByLabel('Kind').selectOption('Used');
   await page.getByRole('search').getByRole('button', { name: 'Search' }).click();
   await page.waitForURL(/type=redeem/);
+  await shoot(page, 'history');
   await page.getByText('Statement of a period').click();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'To print' }).click()]);
   assert.match(await readFile(await download.path(), 'utf8'), /<!doctype html>/i);

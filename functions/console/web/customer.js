@@ -135,7 +135,7 @@ export class Customer extends View {
         account.pending_topups && [t('pending'), money(account.pending_topups, currency)],
         ...['granted', 'topped_up', 'redeemed', 'refunded', 'withdrawn', 'expired'].map((name) => [t(`lifetime.${name}`), money(account.lifetime[name], currency), 'small']),
       ])}
-      ${account.lots.length || !isZero(account.balance) ? html`<h2>${t('lots')}</h2>${lots(account, this.role === 'admin' && ((lot) => html`<a href=${this.link('do', 'extend', lot.id)}>${t('do.extend')}</a> <a href=${this.link('do', 'void', lot.id)}>${t('do.void')}</a>`))}` : nothing}
+      ${account.lots.length || !isZero(account.balance) ? html`<h2>${t('lots')}</h2>${lots(account, { actions: this.role === 'admin' && ((lot) => html`<a href=${this.link('do', 'extend', lot.id)}>${t('do.extend')}</a> <a href=${this.link('do', 'void', lot.id)}>${t('do.void')}</a>`) })}` : nothing}
       ${holds.length ? html`<h2>${t('holds')}</h2><ul class="holds">${holds.map((hold) => html`<li><strong class="number">${money(hold.amount, currency)}</strong>
         <span>${hold.order ? t('entry.order', { order: hold.order }) : hold.id} <small>${t('hold.until', { at: moment(hold.expires_at) })}</small></span>
         <span class="actions"><a href=${this.link('do', 'capture', hold.id)}>${t('do.capture')}</a> <a href=${this.link('do', 'release', hold.id)}>${t('do.release')}</a></span></li>`)}</ul>` : nothing}

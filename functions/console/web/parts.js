@@ -34,8 +34,8 @@ export const figures = (rows) =>
 /** A share of the largest, in percent, for a bar. Pixels, not money. */
 const share = (amount, largest) => Math.max(1, Math.min(100, (100 * Number(amount)) / Number(largest)));
 
-/** The lots of an account: what is left of each and until when, the soonest first, with `actions` for each. */
-export function lots(account, actions) {
+/** The lots of an account: what is left of each and until when, the soonest first, with `actions` for each; to `staff` with their names. */
+export function lots(account, { actions, staff = true } = {}) {
   const open = account.lots.filter((lot) => !isZero(lot.remaining));
   if (!open.length) return html`<p class="empty">${t('lots.none')}</p>`;
   const end = (lot) => (lot.expires_at ? new Date(lot.expires_at).getTime() : Infinity);
@@ -49,7 +49,7 @@ export function lots(account, actions) {
       <span class="when">${over ? t('lots.over') : lastDay(lot.expires_at)}${left !== null && !over ? html`<small>${t('days.left', { count: left })}</small>` : nothing}</span>
       <span class="bar" aria-hidden="true"><svg viewBox="0 0 100 8" preserveAspectRatio="none"><rect class="category-${lot.category}" width=${share(lot.remaining, largest)} height="8" rx="1"></rect></svg></span>
       <strong class="number">${money(lot.remaining, account.currency)}</strong>
-      <span>${badge('category', lot.category)} <small>${lot.id} · ${moment(lot.granted_at)}</small></span>
+      <span>${badge('category', lot.category)} <small>${staff ? `${lot.id} · ` : ''}${moment(lot.granted_at)}</small></span>
       ${actions ? html`<span class="actions">${actions(lot)}</span>` : nothing}</li>`;
   })}</ol>`;
 }

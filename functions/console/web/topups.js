@@ -8,14 +8,15 @@ import { given } from './form.js';
 import { badge } from './parts.js';
 import { link } from './view.js';
 
-/** Requests as a list, with `actions` for each that waits; with `customers`, whose each is. */
-export function topups(list, { actions, customers = false } = {}) {
+/** Requests as a list, with `actions` for each that waits; with `customers`, whose each is; where they
+ * are the reader's `own`, without who asked. */
+export function topups(list, { actions, customers = false, own = false } = {}) {
   if (!list.length) return html`<p class="empty">${t('topups.none')}</p>`;
   return html`<ul class="topups">${list.map((topup) => html`<li>
     <div class="what"><strong class="number">${money(topup.amount, topup.currency)}</strong> ${badge('status', topup.status)}
       ${customers ? html`<a href=${link(['customers', topup.customer])}>${topup.customer}</a>` : nothing}
       <small>${[word('mode', topup.payment.mode), topup.payment.method, topup.payment.reference, topup.reference].filter(Boolean).join(' · ')}</small>
-      <small>${t('topup.asked', { at: moment(topup.requested_at), role: word('role', topup.requested_by.role), id: topup.requested_by.id })}</small>
+      <small>${own ? moment(topup.requested_at) : t('topup.asked', { at: moment(topup.requested_at), role: word('role', topup.requested_by.role), id: topup.requested_by.id })}</small>
       ${topup.status === 'pending' && topup.lapses_at ? html`<small>${t('topup.lapses', { at: moment(topup.lapses_at) })}</small>` : nothing}
       ${topup.credited ? html`<small>${t('topup.credited', { amount: money(topup.credited, topup.currency), entry: topup.entry })}</small>` : nothing}
       ${topup.reason ? html`<small>${topup.reason}</small>` : nothing}</div>

@@ -65,7 +65,7 @@ class Wallet extends View {
       ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
       ${accounts.length ? accounts.map((account) => this.account(account)) : html`<p class="empty">${t('wallet.empty')}</p>`}
       <section class="card" aria-label=${t('do.topup')}><h2>${t('do.topup')}</h2>${this.ask(customer)}
-        ${requests.length ? html`<h3>${t(waiting.length ? 'wallet.requests.waiting' : 'wallet.requests', { count: waiting.length })}</h3>${topups(requests, { actions: (topup) => this.cancel(topup) })}` : nothing}</section>
+        ${requests.length ? html`<h3>${t(waiting.length ? 'wallet.requests.waiting' : 'wallet.requests', { count: waiting.length })}</h3>${topups(requests, { own: true, actions: (topup) => this.cancel(topup) })}` : nothing}</section>
       <section class="card" aria-label=${t('history')}><h2>${t('history')}</h2>${movements(this.entries)}${notice(this.moreError)}
         ${this.next ? html`<p><button type="button" class="plain" ?disabled=${this.reading} @click=${this.more}>${t(this.reading ? 'reading' : 'history.more')}</button></p>` : nothing}</section>
       ${this.withdraw(customer)}`;
@@ -79,7 +79,7 @@ class Wallet extends View {
     account.available !== account.balance && [t('balance'), money(account.balance, currency), isNegative(account.balance) ? 'minus' : ''],
     !isZero(account.held) && [t('held'), money(account.held, currency)], account.pending_topups && !isZero(account.pending_topups) && [t('pending'), money(account.pending_topups, currency)]])}
       ${first ? html`<p class="notice">${t('wallet.expires', { amount: money(first.amount, currency), day: lastDay(first.at) })}</p>` : nothing}
-      ${account.lots.length ? html`<details open><summary>${t('lots')}</summary>${lots(account)}</details>` : nothing}
+      ${account.lots.length ? html`<details open><summary>${t('lots')}</summary>${lots(account, { staff: false })}</details>` : nothing}
       ${(account.holds ?? []).map((hold) => html`<p><small>${t('wallet.hold', { amount: money(hold.amount, currency), at: moment(hold.expires_at) })}</small></p>`)}</section>`;
   }
 
