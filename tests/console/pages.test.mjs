@@ -139,8 +139,24 @@ test('the till takes a part of a sale, and prints a receipt', async () => {
   await page.emulateMedia({ media: 'screen' });
   assert.deepEqual((await entries(customer)).map(({ type, amount }) => [type, amount]), [['redeem', '-12.34'], ['grant', '30.00']]);
 
-  // Held, captured in part, refunded.
+  // What was shown is taken, or nothing: somebody else spent meanwhile.
   await page.getByRole('button', { name: 'Next customer' }).click();
+  await go(page, `/till/${customer}`);
+  await page.getByLabel('Number of the sale').fill('till-late');
+  await page.getByLabel('Total').fill('1000');
+  const shown = page.getByRole('button', { name: /^Take \$/ });
+  await shown.waitFor();
+  const available = (await account(customer)).available;
+  await page.getByRole('button', { name: `Take $${available}` }).waitFor();
+  await api('POST', `customers/${customer}/debits`, { amount: '0.01', reason: 'a test' }, { key: 'late' });
+  await shown.click();
+  await page.getByText('There is not as much.').waitFor();
+  await api('POST', `customers/${customer}/grants`, { amount: '0.01', category: 'paid', expires: 'never' }, { key: 'back' });
+  await go(page, `/till/${customer}/receipt`);
+  await page.getByText('There is no receipt any more.').waitFor();
+  await go(page, '/till');
+
+  // Held, captured in part, refunded.
   await go(page, `/till/${customer}`);
   await page.getByLabel('Number of the sale').fill('till-2');
   await page.getByLabel('Total').fill('10');
@@ -262,6 +278,13 @@ test('a page that is loaded again in the middle acts once', async () => {
   await dialog(page).getByLabel('Amount').fill('8');
   await dialog(page).getByLabel('Reference').fill('kept');
   await page.reload();
+  assert.equal(await dialog(page).getByLabel('Amount').inputValue(), '8');
+  // Another customer's form is another.
+  await go(page, `/customers/${await someone('other', null)}/do/grant`);
+  await page.getByRole('heading', { name: 'Test other' }).waitFor();
+  assert.equal(await dialog(page).getByLabel('Amount').inputValue(), '');
+  await go(page, `/customers/${customer}/do/grant`);
+  await page.getByRole('heading', { name: 'Test reload' }).waitFor();
   assert.equal(await dialog(page).getByLabel('Amount').inputValue(), '8');
   // It is sent, it is done, and the page is gone before the answer.
   await page.route('**/grants', async (route) => {

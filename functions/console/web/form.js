@@ -80,6 +80,8 @@ export class Form {
   submit = async (event) => {
     event?.preventDefault();
     if (this.busy) return;
+    // Whether the same was sent before and nobody knows what became of it: then it has to be the same again.
+    const again = this.sent;
     Object.assign(this, { busy: true, error: null, tries: 0, sent: true });
     this.keep();
     this.draw();
@@ -88,7 +90,7 @@ export class Form {
       this.draw();
     };
     try {
-      const answer = await this.send(this.values, this.key, waiting);
+      const answer = await this.send(this.values, this.key, waiting, again);
       this.busy = false;
       this.forget();
       this.done(answer);

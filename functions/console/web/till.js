@@ -85,8 +85,13 @@ export class Till extends View {
     const currency = this.data.customer.accounts[0]?.currency ?? this.data.customer.policy?.currency?.value ?? 'USD';
     return this.form('sale', () => ({
       values: { currency },
-      send: (values, key, waiting) => call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
-        order: { id: given(values.order), ...orderOf(values) }, amount: givenAmount(values.amount), ...(values.hold ? { hold: true } : {}) } }),
+      send: (values, key, waiting, again) => {
+        // Exactly what was shown, or nothing: the account may have changed since.
+        if (!again) values.agreed = this.terms?.applied;
+        this.form_().keep();
+        return call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
+          order: { id: given(values.order), ...orderOf(values) }, amount: givenAmount(values.amount) ?? values.agreed, ...(values.hold ? { hold: true } : {}) } });
+      },
       done: (answer) => {
         this.drop('sale');
         sessionStorage.setItem(RECEIPT, JSON.stringify({ customer: this.customer, name: this.data.customer.name, currency: answer.entry.currency, ...answer }));
@@ -109,19 +114,25 @@ export class Till extends View {
       this.draw();
       return;
     }
-    const body = { order: orderOf(values), amount: givenAmount(values.amount) };
+    const body = quoteOf(values);
     const mine = JSON.stringify(body);
     this.asked = mine;
     try {
       const terms = await call('POST', customerPath(this.customer, '/redemptions/quote'), { body, signal: this.signal });
-      if (this.asked === mine) this.quoted = { terms };
+      if (this.asked === mine) this.quoted = { of: mine, terms };
     } catch (error) {
       if (this.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      if (this.asked === mine) this.quoted = { error };
+      if (this.asked === mine) this.quoted = { of: mine, error };
     }
     this.draw();
   };
+
+  /** What the quote says of the sale as it stands; nothing while that changes. */
+  get terms() {
+    const { of, terms } = this.quoted ?? {};
+    return of === JSON.stringify(quoteOf(this.form_().values)) && terms && !isZero(terms.applied) ? terms : undefined;
+  }
 
   sale(customer) {
     const form = this.form_();
@@ -138,7 +149,7 @@ export class Till extends View {
           ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
           ${form.check('hold', t('till.hold'))}
           <div class="quote" aria-live="polite">${error ? notice(error, currency) : terms ? html`${figures([[t('quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : nothing}</div>`,
-    terms && !isZero(terms.applied) ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'))}</section>
+    this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'))}</section>
       <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
         <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;
   }
@@ -162,6 +173,8 @@ export class Till extends View {
         <button type="button" class="plain" @click=${next(['customers', this.customer])}>${t('till.more')}</button></div>`;
   }
 }
+
+const quoteOf = (values) => ({ order: orderOf(values), amount: givenAmount(values.amount) });
 
 /** The sale as an order: the till knows its total alone. */
 const orderOf = ({ currency, total }) => ({ currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: 1 }] });

@@ -80,15 +80,20 @@ export class View {
     this.leaving.abort();
   }
 
+  /** What its forms are about, such as one customer: another's have other keys and drafts. */
+  get about() {
+    return this.place.parts.slice(0, 2).join('/');
+  }
+
   /** The form of this name, made at its first use. */
   form(name, options) {
-    if (!this.forms.has(name)) this.forms.set(name, new Form(name, { draw: this.draw, ...options() }));
+    if (!this.forms.has(name)) this.forms.set(name, new Form(`${this.about}:${name}`, { draw: this.draw, ...options() }));
     return this.forms.get(name);
   }
 
   /** What is done by one click, made at its first use. */
   deed(name, options) {
-    if (!this.forms.has(name)) this.forms.set(name, new Deed(name, { draw: this.draw, ...options() }));
+    if (!this.forms.has(name)) this.forms.set(name, new Deed(`${this.about}:${name}`, { draw: this.draw, ...options() }));
     return this.forms.get(name);
   }
 
