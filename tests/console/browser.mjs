@@ -18,9 +18,9 @@ const REFUSED = /^Failed to load resource: (the server responded with a status o
 export const browser = await chromium.launch({ executablePath: process.env.SCRIP_CHROMIUM, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
 
 /** A page of somebody's own, held to all that every page is held to when `close` is called. */
-export async function open({ phone = false, dark = false, language = 'en-US' } = {}) {
+export async function open({ phone = false, dark = false, language = 'en-US', zone = 'UTC' } = {}) {
   const context = await browser.newContext({
-    viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 900 }, colorScheme: dark ? 'dark' : 'light', locale: language, timezoneId: 'UTC', acceptDownloads: true,
+    viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 900 }, colorScheme: dark ? 'dark' : 'light', locale: language, timezoneId: zone, acceptDownloads: true,
   });
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();

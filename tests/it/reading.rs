@@ -36,7 +36,7 @@ async fn who_is_not_there_is_not_found_and_finds_itself() {
     let nobody = json!({
         "customer": "bob", "name": null, "email": null, "language": null, "group": null, "frozen": false, "accounts": [],
         "terms": {
-            "currency": "USD", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
+            "currency": "USD", "time_zone": "UTC", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
             "withdrawable": ["paid", "refund"],
         },
     });
@@ -98,7 +98,7 @@ async fn a_customer_is_shown_with_balances_lots_and_what_expires() {
     // The customer is told what it may ask for.
     let mut seen = world.customer("alice").get("/v1/customers/alice").await.expect(200, "").json;
     let terms = json!({
-        "currency": "USD", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
+        "currency": "USD", "time_zone": "UTC", "topup_methods": null, "topup_min": null, "topup_max": null, "withdrawal": false,
         "withdrawable": ["paid", "refund"],
     });
     assert_eq!(seen.as_object_mut().unwrap().remove("terms"), Some(terms));

@@ -5,6 +5,7 @@ import { get, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
 import { notice } from './form.js';
+import { useZone } from './show.js';
 import { go, link, onDefect, place } from './view.js';
 import { Customers } from './customers.js';
 import { Customer } from './customer.js';
@@ -138,7 +139,8 @@ function draw() {
 async function enter() {
   trouble = null;
   try {
-    await get('settings');
+    const { settings } = await get('settings');
+    useZone(settings.time_zone);
     role = 'admin';
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, customerPath, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { count, isNegative, isZero, lastDay, moment, money, typed, word } from './show.js';
+import { count, dayBegins, isNegative, isoDay, isZero, lastDay, moment, money, typed, useZone, word } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { dialog, figures, history, lots, pager, reading, save } from './parts.js';
 import { policyFields, policyForm, policyOf, policyTable } from './policy.js';
@@ -43,6 +43,7 @@ export class Customer extends View {
       throw error;
     });
     const [customer, settings, groups] = await Promise.all([known, admin ? get('settings', {}, signal) : null, admin ? get('groups', { limit: 200 }, signal) : null]);
+    useZone(customer.policy?.time_zone.value ?? settings?.settings.time_zone);
     this.readTab();
     return { customer, settings: settings?.settings, groups: groups?.data ?? [] };
   }
@@ -74,7 +75,7 @@ export class Customer extends View {
     try {
       if (tab === 'overview' || tab === 'history') {
         const { from, to, ...rest } = tab === 'history' ? query : { limit: 10 };
-        const filters = { ...rest, from: from && new Date(`${from}T00:00`).toISOString(), to: to && new Date(new Date(`${to}T00:00`).getTime() + 86_400_000).toISOString() };
+        const filters = { ...rest, from: from && dayBegins(from), to: to && dayBegins(to, 1) };
         const page = await get(customerPath(this.customer, '/entries'), filters, this.signal);
         if (current()) this.entries = page;
       } else if (tab === 'topups') {
@@ -184,7 +185,7 @@ export class Customer extends View {
       }
       this.draw();
     };
-    const today = new Date().toISOString().slice(0, 10);
+    const today = isoDay();
     return html`<details><summary>${t('statement')}</summary><form class="filters" @submit=${ask}>
       <label class="field">${t('from')}<input name="from" type="date" required value="${today.slice(0, 4)}-01-01"></label>
       <label class="field">${t('to')}<input name="to" type="date" required value=${today}></label>
@@ -360,6 +361,5 @@ const currencyOf = (entry, otherwise) => entry?.split('-')[0] ?? otherwise;
 function lastDate({ customer }, id) {
   const ends = customer.accounts.flatMap((account) => account.lots).find((lot) => lot.id === id)?.expires_at;
   if (!ends) return '';
-  const last = new Date(new Date(ends).getTime() - 1);
-  return [last.getFullYear(), String(last.getMonth() + 1).padStart(2, '0'), String(last.getDate()).padStart(2, '0')].join('-');
+  return isoDay(new Date(ends).getTime() - 1);
 }

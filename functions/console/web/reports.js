@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { day, money, month, negated, percent, word } from './show.js';
+import { day, dayBegins, isoDay, money, month, negated, percent, word } from './show.js';
 import { columns, stacked } from './chart.js';
 import { notice } from './form.js';
 import { cell, figures, save } from './parts.js';
@@ -15,8 +15,8 @@ const MOVED = ['issued', 'used', 'refunded', 'expired', 'withdrawn', 'adjusted']
 
 /** The month so many before this one, such as `2026-11`. */
 function monthsAgo(months) {
-  const now = new Date();
-  return new Date(Date.UTC(now.getFullYear(), now.getMonth() - months, 15)).toISOString().slice(0, 7);
+  const [year, month] = isoDay().split('-').map(Number);
+  return new Date(Date.UTC(year, month - 1 - months, 15)).toISOString().slice(0, 7);
 }
 
 export class Reports extends View {
@@ -38,7 +38,7 @@ export class Reports extends View {
     const currencies = [...new Set([...liability.data, ...movements.data].map(({ currency }) => currency))];
     return html`<h1>${t('menu.reports')}</h1>
       <form class="filters" @submit=${this.ask}><label class="field">${t('as.of')}<input type="date" name="as_of" .value=${this.place.query.as_of ?? ''}></label><div class="actions"><button class="main">${t('show')}</button></div></form>
-      <p>${t('reports.of', { day: day(`${liability.as_of}T12:00`), zone: liability.time_zone })}</p>
+      <p>${t('reports.of', { day: day(dayBegins(liability.as_of)), zone: liability.time_zone })}</p>
       ${currencies.length ? nothing : html`<p class="empty">${t('reports.none')}</p>`}
       ${currencies.map((currency) => {
     const of = ({ data }) => data.find((row) => row.currency === currency);
@@ -85,7 +85,7 @@ export class Reports extends View {
       }
       this.draw();
     };
-    const today = new Date().toISOString().slice(0, 10);
+    const today = isoDay();
     return html`<form class="filters" @submit=${take} aria-busy=${busy ? 'true' : 'false'}><label class="field">${t('from')}<input type="date" name="from" required value="${today.slice(0, 8)}01"></label>
       <label class="field">${t('to')}<input type="date" name="to" required value=${today}></label>
       <div class="actions">${FORMATS.map((format) => html`<button class="plain" value=${format} ?disabled=${busy}>${t(`format.${format}`)}</button>`)}</div></form>

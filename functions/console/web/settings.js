@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { isZero, money, moment, typed } from './show.js';
+import { isZero, money, moment, typed, useZone } from './show.js';
 import { notice } from './form.js';
 import { figures } from './parts.js';
 import { policyFields, policyForm, policyOf } from './policy.js';
@@ -15,6 +15,7 @@ const PAUSE = 300;
 export class Settings extends View {
   async load(signal) {
     const told = await get('settings', {}, signal);
+    useZone(told.settings.time_zone);
     this.quoteSoon();
     return told;
   }

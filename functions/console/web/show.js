@@ -5,6 +5,18 @@ import { language, known, t } from './words.js';
 
 const formats = new Map();
 
+/** The store's time zone, in which its days end; the reader's own until it is known. */
+let zone;
+
+/** Shows everything in this time zone from now on; in the reader's own, if the browser does not know it. */
+export function useZone(name) {
+  try {
+    zone = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    zone = undefined;
+  }
+}
+
 function format(kind, options) {
   const name = JSON.stringify([kind.name, options]);
   if (!formats.has(name)) formats.set(name, new kind(language, options));
@@ -31,14 +43,29 @@ export function percent(share) {
   return `${format(Intl.NumberFormat, { maximumFractionDigits: 2 }).format(share)} %`;
 }
 
-/** The day of a moment, here. */
+/** The day of a moment, in the store. */
 export function day(moment) {
-  return format(Intl.DateTimeFormat, { dateStyle: 'medium' }).format(new Date(moment));
+  return format(Intl.DateTimeFormat, { dateStyle: 'medium', timeZone: zone }).format(new Date(moment));
 }
 
-/** A moment, here. */
+/** A moment, in the store. */
 export function moment(at) {
-  return format(Intl.DateTimeFormat, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at));
+  return format(Intl.DateTimeFormat, { dateStyle: 'medium', timeStyle: 'short', timeZone: zone }).format(new Date(at));
+}
+
+/** A day as a date field has it, such as `2026-11-22`, in the store: of a moment, today unless it says. */
+export function isoDay(moment = Date.now()) {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).format(new Date(moment));
+}
+
+/** The moment at which a day begins in the store, so many days after it, as the API takes it. */
+export function dayBegins(iso, after = 0) {
+  const wanted = new Date(`${iso}T00:00:00Z`).getTime() + after * 86_400_000;
+  // What the store's clock shows at a moment, as if it were UTC: the difference is the zone's, twice since it may change in between.
+  const shown = (at) => new Date(`${new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' }).format(at).replace(' ', 'T')}Z`).getTime();
+  let at = wanted;
+  for (let round = 0; round < 2; round += 1) at += wanted - shown(at);
+  return new Date(at).toISOString();
 }
 
 /** A month, such as `2026-11`. */

@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, customerPath, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { isZero, moment, money, typed } from './show.js';
+import { isZero, moment, money, typed, useZone } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { badge, figures, lots } from './parts.js';
 import { go, link, View } from './view.js';
@@ -26,6 +26,7 @@ export class Till extends View {
   async load(signal) {
     if (!this.customer) return {};
     const customer = await get(customerPath(this.customer), {}, signal);
+    useZone(customer.policy.time_zone.value);
     this.quoteSoon();
     return { customer };
   }

@@ -4,7 +4,7 @@ import { html, nothing, render } from './lit-html.js';
 import { call, customerPath, get, part, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
-import { isNegative, isZero, lastDay, money, moment, typed, word } from './show.js';
+import { isNegative, isZero, lastDay, money, moment, typed, useZone, word } from './show.js';
 import { given, notice } from './form.js';
 import { figures, lots, movements } from './parts.js';
 import { topups } from './topups.js';
@@ -30,6 +30,7 @@ class Wallet extends View {
   async load(signal) {
     const [customer, entries, requests] = await Promise.all([
       get(customerPath(this.customer), {}, signal), get(customerPath(this.customer, '/entries'), { limit: 20 }, signal), get(customerPath(this.customer, '/topups'), { limit: 20 }, signal)]);
+    useZone((customer.terms ?? {}).time_zone);
     this.entries = entries.data;
     this.next = entries.next_cursor;
     return { customer, requests: requests.data };

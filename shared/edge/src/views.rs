@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ledger::{
     Account, Actor, Category, Currency, CustomerId, Entry, EntryId, EntryType, Finding, Flaw, GroupId, Hash,
     Hold, Label, Language, Level, Levels, Lifetime, Limits, Lot, LotId, Money, NEVER, Origin, Overrides,
-    Payment, Policy, Refusal, Role, Topup, TopupId, TopupStatus,
+    Payment, Policy, Refusal, Role, Topup, TopupId, TopupStatus, Zone,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -268,6 +268,7 @@ impl PolicyView {
 #[derive(Debug, Serialize)]
 struct TermsView {
     currency: Currency,
+    time_zone: Zone,
     topup_methods: Option<Vec<Label>>,
     topup_min: Limits,
     topup_max: Limits,
@@ -279,6 +280,7 @@ impl TermsView {
     fn new(policy: &Policy) -> Self {
         Self {
             currency: policy.currency,
+            time_zone: policy.time_zone.clone(),
             topup_methods: policy.topup_methods.clone(),
             topup_min: policy.topup_min.clone(),
             topup_max: policy.topup_max.clone(),
