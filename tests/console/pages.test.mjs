@@ -546,7 +546,13 @@ test('the keyboard is enough', async () => {
   await page.getByRole('link', { name: 'Give credit', exact: true }).focus();
   await page.keyboard.press('Enter');
   await dialog(page).waitFor();
-  await dialog(page).getByLabel('Amount').focus();
+  const focused = () => page.evaluate(() => document.activeElement.name || document.activeElement.textContent);
+  assert.equal(await focused(), 'amount');
+  await page.keyboard.type('4');
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  assert.equal(await focused(), 'Give credit');
+  await page.keyboard.press('Enter');
   await page.keyboard.type('4');
   await page.keyboard.press('Enter');
   await page.getByText('$4.00 given').waitFor();

@@ -129,10 +129,21 @@ function shell() {
     <main id="main" tabindex="-1">${view ? view.show() : html`<p class="notice bad">${t('store.may.not')}</p>`}</main>`;
 }
 
+// What had the focus before a dialog took it.
+let opener = null;
+
 function draw() {
+  const { activeElement } = document;
+  const open = root.querySelector('dialog[open]');
   render(role ? shell() : signIn(), root);
   const shown = root.querySelector('dialog:not([open])');
-  if (shown) shown.showModal();
+  if (shown) {
+    opener = activeElement;
+    shown.showModal();
+    shown.querySelector('form :is(input, select, textarea, button)')?.focus();
+  } else if (open && !open.isConnected && opener?.isConnected) {
+    opener.focus();
+  }
 }
 
 /** Finds out what whoever signed in may do, and opens the console. */
