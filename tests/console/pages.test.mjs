@@ -553,6 +553,7 @@ test('the keyboard is enough', async () => {
   await dialog(page).waitFor({ state: 'detached' });
   assert.equal(await focused(), 'Give credit');
   await page.keyboard.press('Enter');
+  await dialog(page).waitFor();
   await page.keyboard.type('4');
   await page.keyboard.press('Enter');
   await page.getByText('$4.00 given').waitFor();
