@@ -163,20 +163,34 @@ async fn the_console_answers_its_pages_and_files_in_gzip_where_that_is_taken() {
     let mut function = Function::start(CONSOLE, "http://127.0.0.1:9", &variables).await;
     let (response, html) = page(&mut function, event(CONSOLE)).await;
     let html = String::from_utf8(html).unwrap();
-    assert!(html.contains("content=\"https://id.shop.example/realms/shop\"") && html.contains("content=\"staff\""), "{html}");
+    assert!(
+        html.contains("content=\"https://id.shop.example/realms/shop\"")
+            && html.contains("content=\"staff\""),
+        "{html}"
+    );
     let policy = response["headers"]["content-security-policy"].as_str().unwrap();
-    let called = "connect-src 'self' https://id.shop.example https://login.shop.example https://other.example:8443;";
+    let called =
+        "connect-src 'self' https://id.shop.example https://login.shop.example https://other.example:8443;";
     assert!(policy.contains(called), "{policy}");
 
     let file = format!("/{}", html.split('"').find(|text| text.starts_with("assets/")).unwrap());
-    let asked = |path: &str| event(CONSOLE).replace("\"rawPath\": \"/console\"", &format!("\"rawPath\": \"{path}\""));
+    let asked =
+        |path: &str| event(CONSOLE).replace("\"rawPath\": \"/console\"", &format!("\"rawPath\": \"{path}\""));
     let (packed, bytes) = page(&mut function, &asked(&file)).await;
-    assert_eq!((&packed["isBase64Encoded"], &packed["headers"]["content-encoding"]), (&json!(true), &json!("gzip")));
+    assert_eq!(
+        (&packed["isBase64Encoded"], &packed["headers"]["content-encoding"]),
+        (&json!(true), &json!("gzip"))
+    );
     assert_eq!(bytes[..2], [0x1f, 0x8b], "{packed}");
     let (plain, bytes) = page(&mut function, &asked(&file).replace("gzip, ", "gzip;q=0, ")).await;
-    assert_eq!((&plain["isBase64Encoded"], &plain["headers"]["content-encoding"]), (&json!(false), &json!(null)));
+    assert_eq!(
+        (&plain["isBase64Encoded"], &plain["headers"]["content-encoding"]),
+        (&json!(false), &json!(null))
+    );
     assert!(str::from_utf8(&bytes).is_ok() && !bytes.is_empty(), "{plain}");
-    for nothing in ["/assets/0000000000000000/console.js", "/assets/x/..%2f..%2fconsole.html", "/v1/settings", "/"] {
+    for nothing in
+        ["/assets/0000000000000000/console.js", "/assets/x/..%2f..%2fconsole.html", "/v1/settings", "/"]
+    {
         let (status, body) = function.answer(&asked(nothing)).await;
         assert_eq!((status, &body["code"]), (404, &json!("route_not_found")), "{nothing}");
     }
@@ -193,7 +207,10 @@ fn the_console_does_not_start_with_what_is_no_origin() {
     ] {
         let (status, printed) = start_in_vain(CONSOLE, &[], &[(name, value)]);
         assert!(!status.success(), "{name}={value}: {status}");
-        assert!(printed.contains(name) && printed.contains("is no origin"), "{name}={value} printed {printed}");
+        assert!(
+            printed.contains(name) && printed.contains("is no origin"),
+            "{name}={value} printed {printed}"
+        );
         assert!(!printed.contains("panicked"), "{name}={value} printed {printed}");
     }
 }

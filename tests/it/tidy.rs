@@ -125,7 +125,8 @@ fn every_function_has_its_folder_its_resource_its_code_and_its_row() {
     });
     let behind =
         behind.map(|(_, function)| function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap());
-    let mut code: Vec<&str> = local::functions(&Site::default()).unwrap().into_iter().map(|(name, _)| name).chain(behind).collect();
+    let mut code: Vec<&str> =
+        local::functions(&Site::default()).unwrap().into_iter().map(|(name, _)| name).chain(behind).collect();
     code.sort_unstable();
     code.dedup();
     assert_eq!(folders, code, "functions/ and local::functions() with those that no caller reaches");

@@ -104,7 +104,12 @@ impl Routes {
     /// not found.
     #[must_use]
     pub fn publishing_files(mut self, path: &'static str, files: BTreeMap<String, Published>) -> Self {
-        self.0.push(Route { method: Method::GET, path, access: Access::Anybody, handler: Handler::Files(files) });
+        self.0.push(Route {
+            method: Method::GET,
+            path,
+            access: Access::Anybody,
+            handler: Handler::Files(files),
+        });
         self
     }
 
