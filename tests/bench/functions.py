@@ -40,7 +40,8 @@ LEVELS = {"z": ('"z"', ()), "s": ('"s"', ()), "2": ("2", ()), "3": ("3", ()),
 # What the template's parameters and resources are here.
 VALUES = {"!Ref Ledger": "ledger", "!Ref EventBus": "scrip", "!Ref Mails": f"{NOWHERE}/mails", "!Ref Webhooks": f"{NOWHERE}/webhooks",
           "!Ref AdminKeySha256": hashlib.sha256(b"sk_of_nobody").hexdigest(), "!Ref OidcIssuer": "https://issuer.example",
-          "!Ref OidcAudience": "scrip"}
+          "!Ref OidcAudience": "scrip", "!Ref ConsoleClientId": "console", "!Ref WalletClientId": "wallet",
+          "!Ref SignInOrigins": "", "!Ref ShopOrigins": ""}
 
 
 class Function(typing.NamedTuple):
