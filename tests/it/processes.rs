@@ -68,6 +68,41 @@ fn data_and_keys_survive_a_restart() {
 }
 
 #[test]
+fn whoever_follows_the_stream_goes_on_where_it_was_after_a_restart() {
+    let folder = Folder::new();
+    let told = |service: &Local, count: usize| {
+        let begun = Instant::now();
+        loop {
+            let told = service.admin().get("/_local/events").json;
+            let found = told.as_array().unwrap().len();
+            if found >= count {
+                return found;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{told}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let place = || std::fs::read_to_string(folder.path().join("notify.place")).unwrap();
+    let first = Local::on(&folder);
+    first.shop().post("/v1/customers/alice/grants", "one", &credit("25.00"));
+    assert_eq!(told(&first, 1), 1);
+    assert!(first.process.interrupt().0.success());
+    let before = place();
+
+    // What was told is not looked at again, and what comes is told.
+    let second = Local::on(&folder);
+    second.shop().post("/v1/customers/alice/grants", "two", &credit("5.00"));
+    assert_eq!(told(&second, 1), 1);
+    assert!(second.process.interrupt().0.success());
+    assert!(place().parse::<u128>().unwrap() > before.parse::<u128>().unwrap());
+
+    // A place that is none is no reason to stand still.
+    std::fs::write(folder.path().join("notify.place"), "none").unwrap();
+    let third = Local::on(&folder);
+    assert_eq!(told(&third, 2), 2);
+}
+
+#[test]
 fn one_process_at_a_time_serves_the_same_data() {
     let folder = Folder::new();
     let mut first = Local::on(&folder);

@@ -68,12 +68,12 @@ impl Database {
         Ok(database)
     }
 
-    /// What changes in the table, from the beginning.
+    /// What changes in the table: from where a follower came to, as this file keeps it, else from the beginning.
     ///
     /// # Errors
     /// When the table has no stream.
-    pub async fn stream(&self) -> Result<Stream, Failure> {
-        Stream::of(&self.endpoint, &self.table).await
+    pub async fn stream(&self, kept: Option<&Path>) -> Result<Stream, Failure> {
+        Stream::of(&self.endpoint, &self.table, kept).await
     }
 
     /// Where it answers.

@@ -210,7 +210,7 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     server.spawn(tick(store.clone()));
     server.spawn(audit_daily(store.clone()));
-    follow(&mut server, &database, &store, &outside).await?;
+    follow(&mut server, &database, &store, &outside, folder).await?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -249,7 +249,8 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
-    follow(&mut server, &database, &store, &Outside::new(Some(folder.as_path()))?).await?;
+    let outside = Outside::new(Some(folder.as_path()))?;
+    follow(&mut server, &database, &store, &outside, Some(folder.as_path())).await?;
 
     let environment = folder.join("lambda.env");
     let lines = [
@@ -407,17 +408,23 @@ async fn scheduled(State(door): State<Door>, body: String) -> Response {
     }
 }
 
-/// Lets every function follow the table's stream, or its queue, that the template lets.
+/// Lets every function follow the table's stream, or its queue, that the template lets. How far each came is kept in the data's folder, if
+/// there is one.
 async fn follow(
     server: &mut JoinSet<Result<(), Failure>>,
     database: &Database,
     store: &Store,
     outside: &Outside,
+    folder: Option<&Path>,
 ) -> Result<(), Failure> {
-    server.spawn(database.stream().await?.follow(store.clone(), index_customers));
-    server.spawn(database.stream().await?.follow(store.clone(), grant_group));
+    let stream = async |name: &str| {
+        let kept = folder.map(|folder| folder.join(format!("{name}.place")));
+        database.stream(kept.as_deref()).await
+    };
+    server.spawn(stream("index-customers").await?.follow(store.clone(), index_customers));
+    server.spawn(stream("grant-group").await?.follow(store.clone(), grant_group));
     let told = outside.clone();
-    server.spawn(database.stream().await?.follow(store.clone(), move |_, batch| {
+    server.spawn(stream("notify").await?.follow(store.clone(), move |_, batch| {
         let told = told.clone();
         notify(batch, move |events| told.clone().take(events, Timestamp::now()))
     }));

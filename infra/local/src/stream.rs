@@ -1,6 +1,10 @@
 //! The table's stream, delivered to a function that follows it as Lambda would.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aws_lambda_events::dynamodb;
 use edge::{Batch, StreamRecord};
@@ -17,20 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(50);
 /// Records of one batch, as the template says.
 const BATCH: usize = 100;
 
+/// How long to wait after the database failed.
+const RECOVERY: Duration = Duration::from_secs(1);
+
 /// A place in the table's stream.
 pub struct Stream {
     endpoint: String,
     arn: String,
     shard: String,
     place: String,
+    kept: Option<PathBuf>,
 }
 
 impl Stream {
-    /// The stream of this table, from its beginning: what is listed twice is the same.
+    /// The stream of this table: from behind the record that this file names, else from its beginning, since what is delivered twice
+    /// changes nothing.
     ///
     /// # Errors
     /// When the table has no stream.
-    pub(crate) async fn of(endpoint: &str, table: &str) -> Result<Self, Failure> {
+    pub(crate) async fn of(endpoint: &str, table: &str, kept: Option<&Path>) -> Result<Self, Failure> {
         let text =
             |value: Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let streams = ask(endpoint, "ListStreams", json!({"TableName": table})).await?;
@@ -38,7 +47,15 @@ impl Stream {
         let described = ask(endpoint, "DescribeStream", json!({"StreamArn": arn})).await?;
         let shard =
             text(described, "/StreamDescription/Shards/0/ShardId").ok_or("the stream has no shard")?;
-        let mut stream = Self { endpoint: endpoint.to_owned(), arn, shard, place: String::new() };
+        let (endpoint, kept) = (endpoint.to_owned(), kept.map(Path::to_owned));
+        let mut stream = Self { endpoint, arn, shard, place: String::new(), kept };
+        if let Some(last) = stream.kept.as_ref().and_then(|file| fs::read_to_string(file).ok()) {
+            let after = json!({"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last});
+            // A file that was kept beside another database names nothing in this one.
+            if let Ok(place) = stream.iterator(&after).await {
+                return Ok(Self { place, ..stream });
+            }
+        }
         stream.place = stream.iterator(&json!({"ShardIteratorType": "TRIM_HORIZON"})).await?;
         Ok(stream)
     }
@@ -65,7 +82,13 @@ impl Stream {
         let first = failed.into_iter().map(|record| record.sequence_number).min();
         let delivered = first.is_none();
         self.place = match first {
-            None => next,
+            None => {
+                let last = event.records.last().and_then(|record| record.change.sequence_number.as_ref());
+                if let (Some(file), Some(last)) = (&self.kept, last) {
+                    fs::write(file, last)?;
+                }
+                next
+            }
             Some(first) => {
                 let place = json!({"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": first});
                 self.iterator(&place).await?
@@ -74,18 +97,23 @@ impl Stream {
         Ok(delivered)
     }
 
-    /// Delivers what comes to a function, until it is dropped.
+    /// Delivers what comes to a function, until it is dropped. Where the database fails, as when it takes too long, it asks again.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Never: it is a task beside others that may fail.
     pub async fn follow<F, A>(mut self, store: Store, function: F) -> Result<(), Failure>
     where
         F: Fn(Store, Batch) -> A,
         A: Future<Output = Vec<StreamRecord>>,
     {
         loop {
-            if !self.deliver(&store, Timestamp::now(), &function).await? {
-                tokio::time::sleep(PAUSE).await;
+            match self.deliver(&store, Timestamp::now(), &function).await {
+                Ok(true) => {}
+                Ok(false) => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(error, "the stream could not be read; it is tried again");
+                    tokio::time::sleep(RECOVERY).await;
+                }
             }
         }
     }

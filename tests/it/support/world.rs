@@ -75,7 +75,7 @@ impl World {
         let store = Store::connect(Connection::local(database.table(), &wire.endpoint));
         let mut streams = Vec::new();
         for _ in 0..3 {
-            streams.push(database.stream().await.unwrap());
+            streams.push(database.stream(None).await.unwrap());
         }
         let Ok(streams) = <[Stream; 3]>::try_from(streams) else { unreachable!("there are three") };
         let now: Timestamp = START.parse().unwrap();
