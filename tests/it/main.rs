@@ -55,6 +55,7 @@ mod refunding;
 mod reminding;
 mod reporting;
 mod restoring;
+mod showing;
 mod signing_in;
 mod simulating;
 mod stating;

@@ -29,20 +29,14 @@ impl Database {
     /// # Errors
     /// When the file or the port cannot be had.
     pub async fn start(file: Option<&Path>, port: u16) -> Result<Self, Failure> {
-        let database = match file {
-            None => dynoxide::Database::memory()?,
-            Some(file) => {
-                dynoxide::Database::new(file.to_str().ok_or("the database's path must be text in UTF-8")?)?
-            }
-        };
-        let tables = database.list_tables(serde_json::from_str::<ListTablesRequest>("{}")?)?;
-        if !tables.table_names.iter().any(|name| name == TABLE) {
-            let table = Template::read()?.table(TABLE)?;
-            database.create_table(serde_json::from_value::<CreateTableRequest>(table)?)?;
-        }
-        if let Some(file) = file {
-            index_stream(file)?;
-        }
+        Self::of(open(file)?, port).await
+    }
+
+    /// Serves this one.
+    ///
+    /// # Errors
+    /// When the port cannot be had.
+    pub(crate) async fn of(database: dynoxide::Database, port: u16) -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(dynoxide::server::serve_on(listener, database));
@@ -100,12 +94,40 @@ impl Database {
     }
 }
 
+/// The embedded database in this file, or a new one in memory, with the table in it.
+///
+/// # Errors
+/// When the file cannot be had.
+pub(crate) fn open(file: Option<&Path>) -> Result<dynoxide::Database, Failure> {
+    let database = match file {
+        None => dynoxide::Database::memory()?,
+        Some(file) => dynoxide::Database::new(path(file)?)?,
+    };
+    let tables = database.list_tables(serde_json::from_str::<ListTablesRequest>("{}")?)?;
+    if !tables.table_names.iter().any(|name| name == TABLE) {
+        let table = Template::read()?.table(TABLE)?;
+        database.create_table(serde_json::from_value::<CreateTableRequest>(table)?)?;
+    }
+    if let Some(file) = file {
+        index_stream(file)?;
+    }
+    Ok(database)
+}
+
 /// Gives the stream's records an index in this file. The embedded database has none, and looks through all of them at each write and at
 /// each read of the stream: a ledger of 50,000 entries took twenty a second.
 fn index_stream(file: &Path) -> Result<(), Failure> {
     let index = "CREATE INDEX IF NOT EXISTS scrip_stream_written ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
         CREATE INDEX IF NOT EXISTS scrip_stream_read ON _stream_records (table_name, shard_id, CAST(sequence_number AS INTEGER));";
     Ok(rusqlite::Connection::open(file)?.execute_batch(index)?)
+}
+
+/// A file as the database takes it.
+///
+/// # Errors
+/// When its name is not text.
+pub(crate) fn path(file: &Path) -> Result<&str, Failure> {
+    Ok(file.to_str().ok_or("the database's path must be text in UTF-8")?)
 }
 
 /// Asks a database for one thing: an operation, such as `DynamoDB_20120810.GetItem`, and what it takes.

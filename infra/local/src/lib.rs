@@ -6,6 +6,7 @@
 mod bundle;
 mod database;
 mod deliveries;
+mod demo;
 mod events;
 mod issuer;
 mod mailbox;
@@ -21,6 +22,7 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub use bundle::{Bundle, functions};
 pub use database::{Database, TABLE};
 pub use deliveries::{Addressees, Deliveries};
+pub use demo::{DEMO_CUSTOMERS, Demo};
 pub use events::EventLog;
 pub use issuer::{AUDIENCE, Issuer};
 pub use mailbox::Mailbox;

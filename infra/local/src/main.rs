@@ -7,8 +7,14 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
-use local::{Failure, Options, Running};
+use local::{DEMO_CUSTOMERS, Demo, Failure, Options, Running};
+
+/// The folder of the data, beside what cargo built.
+const DATA: &str = "local-data";
+/// The same of a demo's.
+const DEMO_DATA: &str = "demo-data";
 
 /// Runs Scrip on this machine: API, database, issuer of customer tokens and schedule in one process.
 #[derive(Parser)]
@@ -50,6 +56,10 @@ struct Serve {
     /// Prints one line of JSON, for scripts, and nothing else.
     #[arg(long)]
     json: bool,
+    /// Fills a shop of 300 customers with a year behind it, if there is none yet; its data is kept in demo-data/ unless --data or
+    /// --memory says otherwise.
+    #[arg(long, conflicts_with = "database_only")]
+    demo: bool,
     /// Serves the database and the token issuer alone, for `cargo lambda watch`.
     #[arg(long)]
     database_only: bool,
@@ -72,34 +82,40 @@ async fn run() -> Result<(), Failure> {
 
     let Command { command, serve } = Command::parse();
     if let Some(Sub::Expire { at, url, data }) = command {
-        let swept = local::run_schedule(&folder(data)?, url, at.unwrap_or_else(Timestamp::now)).await?;
+        let swept = local::run_schedule(&folder(data, DATA)?, url, at.unwrap_or_else(Timestamp::now)).await?;
         return print(&swept.to_string());
     }
     if serve.database_only {
-        let options = Options { data: Some(folder(serve.data)?), port: serve.port.unwrap_or(8000) };
+        let options =
+            Options { data: Some(folder(serve.data, DATA)?), port: serve.port.unwrap_or(8000), demo: None };
         let (running, environment) = local::serve_database(&options).await?;
         print(&if serve.json { serde_json::to_string(&running)? } else { watching(&running, &environment) })?;
         return running.until_ctrl_c().await;
     }
-    let data = if serve.memory { None } else { Some(folder(serve.data)?) };
-    let running = local::serve(&Options { data, port: serve.port.unwrap_or(9000) }).await?;
-    print(&if serve.json { serde_json::to_string(&running)? } else { welcome(&running) })?;
+    let name = if serve.demo { DEMO_DATA } else { DATA };
+    let data = if serve.memory { None } else { Some(folder(serve.data, name)?) };
+    // The bar shows itself on a terminal alone.
+    let bar = if serve.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    let demo = serve.demo.then(|| Demo { customers: DEMO_CUSTOMERS, bar });
+    let running = local::serve(&Options { data, port: serve.port.unwrap_or(9000), demo }).await?;
+    print(&if serve.json { serde_json::to_string(&running)? } else { welcome(&running, serve.demo) })?;
     running.until_ctrl_c().await
 }
 
-/// The folder for data: as given, or beside what cargo built.
-fn folder(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+/// The folder for data: as given, or of this name beside what cargo built.
+fn folder(given: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
     if let Some(folder) = given {
         return Ok(folder);
     }
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).ok_or("the program lies in no folder")?;
-    Ok(target.join("local-data"))
+    Ok(target.join(name))
 }
 
-fn welcome(running: &Running) -> String {
+fn welcome(running: &Running, demo: bool) -> String {
+    let first = if demo { format!("Open {}/console first.\n\n", running.url) } else { String::new() };
     format!(
-        r#"Scrip answers at {url}; open {url}/console as the merchant, {url}/wallet as a customer. For this shell:
+        r#"{first}Scrip answers at {url}; open {url}/console as the merchant, {url}/wallet as a customer. For this shell:
 
 {variables}
 

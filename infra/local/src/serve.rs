@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use store::{ApiKey, Edit, Notices, Store};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{AUDIENCE, Bundle, Database, Failure, Issuer, Outside, sign_in};
+use crate::{AUDIENCE, Bundle, Database, Demo, Failure, Issuer, Outside, demo, sign_in};
 
 /// The database's file in the data's folder.
 const LEDGER: &str = "ledger.db";
@@ -53,7 +53,7 @@ const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Whose pages may show the wallet here: any of this machine.
 const SHOPS: &str = "http://127.0.0.1:* http://localhost:*";
 /// Who sends mails here, until the settings say otherwise.
-const SENDER: &str = "shop@example.com";
+pub(crate) const SENDER: &str = "shop@example.com";
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -62,6 +62,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The port; 0 is any.
     pub port: u16,
+    /// The shop that is filled in if there are no entries yet.
+    pub demo: Option<Demo>,
 }
 
 /// Keys of a local stack. They open nothing else.
@@ -130,7 +132,7 @@ impl Credentials {
         Ok(new)
     }
 
-    fn issuer(&self, url: String) -> Result<Issuer, Failure> {
+    pub(crate) fn issuer(&self, url: String) -> Result<Issuer, Failure> {
         Ok(Issuer::new(url, &STANDARD.decode(&self.issuer_key)?))
     }
 }
@@ -185,12 +187,17 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
     let claim = folder.map(Claim::alone_on).transpose()?;
     let now = now();
     let credentials = Credentials::of(folder, now)?;
-    let database = Database::start(folder.map(|folder| folder.join(LEDGER)).as_deref(), 0).await?;
+    // Before a demo is filled, so that nobody waits for it in vain.
+    let listener = listen(options.port).await?;
+    let file = folder.map(|folder| folder.join(LEDGER));
+    let database = match &options.demo {
+        None => Database::start(file.as_deref(), 0).await?,
+        Some(demo) => Box::pin(demo::database(file.as_deref(), demo, &credentials, now)).await?,
+    };
     let store = Store::connect(database.connection());
     keep_store_key(&store, &credentials, now).await?;
     keep_mail_settings(&store, now).await?;
 
-    let listener = listen(options.port).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let issuer = credentials.issuer(format!("{url}/_local/issuer"))?;
     let oidc = Oidc::new(issuer.url(), AUDIENCE)?;
@@ -336,14 +343,18 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
-async fn listen(port: u16) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(port: u16) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     listener.map_err(|error| {
         format!("port {port} cannot be had: {error}; give another --port, or 0 for any").into()
     })
 }
 
-async fn keep_store_key(store: &Store, credentials: &Credentials, at: Timestamp) -> Result<(), Failure> {
+pub(crate) async fn keep_store_key(
+    store: &Store,
+    credentials: &Credentials,
+    at: Timestamp,
+) -> Result<(), Failure> {
     let hash = Hash::of(credentials.store_key.as_bytes());
     let id = edge::key_id(hash);
     let name = Some("local store".to_owned());
@@ -370,7 +381,7 @@ pub async fn keep_mail_settings(store: &Store, at: Timestamp) -> Result<(), Fail
 }
 
 /// What the pages have to know of this stack.
-fn site(issuer: &Issuer) -> Result<Site, Failure> {
+pub(crate) fn site(issuer: &Issuer) -> Result<Site, Failure> {
     Ok(Site {
         issuer: issuer.url().to_owned(),
         audience: AUDIENCE.to_owned(),

@@ -228,13 +228,7 @@ impl Local {
 
     /// Somebody who calls it with this credential.
     pub fn caller(&self, credential: &str) -> Caller {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(CALL_TIME))
-            .proxy(None)
-            .build()
-            .new_agent();
-        Caller { agent, url: self.url.clone(), authorization: format!("Bearer {credential}") }
+        Caller::of(&self.url, credential)
     }
 
     pub fn shop(&self) -> Caller {
@@ -276,6 +270,17 @@ pub struct Answered {
 }
 
 impl Caller {
+    /// Somebody who calls the service at this address with this credential.
+    pub fn of(url: &str, credential: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(CALL_TIME))
+            .proxy(None)
+            .build()
+            .new_agent();
+        Self { agent, url: url.to_owned(), authorization: format!("Bearer {credential}") }
+    }
+
     #[track_caller]
     pub fn get(&self, path: &str) -> Answered {
         let request =
