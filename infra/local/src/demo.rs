@@ -214,7 +214,7 @@ impl Filling {
                 self.perform(deed, &customers, now).await?;
             }
         }
-        let mut stream = database.stream().await?;
+        let mut stream = database.stream(None).await?;
         while stream.deliver(&self.store, now, index_customers).await? {}
         self.close_books(now).await?;
         self.bar.finish_and_clear();
