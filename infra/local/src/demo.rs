@@ -68,7 +68,7 @@ pub struct Demo {
     pub bar: ProgressBar,
 }
 
-/// The database in this file, or one in memory, with a demo in it if it had no entries: the year until `now`.
+/// The database in this file, or one in memory, with a demo in it if nothing had happened in it: the year until `now`.
 ///
 /// # Errors
 /// When the file cannot be had, or the shop cannot be filled; then there is no more in the file than before.
@@ -187,8 +187,8 @@ impl Filling {
 
     async fn fill(&self, database: &Database) -> Result<(), Failure> {
         // For each record that the embedded database in memory puts into its stream it goes through all that are in it, and whoever follows
-        // the stream begins with its first: a year of them would slow each call, at each start everything would be listed and booked again,
-        // and everybody be written to about the whole year. So until the last days there is none, and what follows is done without it.
+        // the stream begins with its first: a year of them would slow each call, and everybody would be written to about the whole year, while
+        // lists and journal are made a second time. So until the last days there is none, and what follows is done without it.
         self.stream(false)?;
         self.open().await?;
         let mut lives = lives::lives(self.customers, &self.year);
