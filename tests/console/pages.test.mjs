@@ -214,7 +214,7 @@ test('every refusal says why and what to do', async () => {
   await go(page, `/customers/${customer}/do/debit`);
   await dialog(page).getByLabel('Amount').fill('3');
   await dialog(page).getByLabel('Reason').fill('a test');
-  const send = () => dialog(page).locator('form').getByRole('button').first().click();
+  const send = () => dialog(page).locator('form .actions button').first().click();
   const seen = [];
   let fault;
   await page.route(post, async (route) => {
@@ -393,6 +393,124 @@ test('settings say what an order would use before they are saved, and who change
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('Somebody else was at it at the same time').waitFor();
   assert.equal((await api('GET', 'settings')).version, version + 2);
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  assert.deepEqual((await api('GET', 'settings')).settings, { ...settings, balance_limit: { USD: '900.00' } });
+  await api('PUT', 'settings', settings);
+  await page.close_();
+});
+
+test('what nobody touched is saved as it was', async () => {
+  const { settings } = await api('GET', 'settings');
+  const odd = { ...settings, topup_methods: ['a, b', 'c d'], expiry_days: { promotional: 90, goodwill: 30 }, sort_order: -3, remind_days: [30, 7], topup_approval: { manual_above: { EUR: '5.00', USD: '100.00' } }, withdrawable: [] };
+  await api('PUT', 'settings', odd);
+  const page = await merchant('/settings');
+  await page.getByLabel('A request lapses after days').fill('29');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  assert.deepEqual((await api('GET', 'settings')).settings, { ...odd, topup_pending_days: 29 });
+  // What cannot be read is refused before it is sent.
+  await page.getByLabel('A request is at most').fill('50.00, 40.00');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('write each as 50.00 USD').first().waitFor();
+  await page.getByLabel('A request is at most').fill('50.00, 40.00 EUR');
+  await page.getByText('$50.00, €40.00').waitFor();
+  await page.getByLabel('Names of accounts in the journal').fill('{');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('is not JSON').first().waitFor();
+  await api('PUT', 'settings', settings);
+  const group = `group-${crypto.randomUUID().slice(0, 8)}`;
+  const joining = { amount: '5.00', currency: 'USD', category: 'goodwill', expires_at: '2031-01-01T12:34:56Z', note: 'welcome' };
+  await api('PUT', `groups/${group}`, { policy: { topup_methods: ['a, b'] }, joining_grant: joining });
+  const { joining_grant: kept } = await api('GET', `groups/${group}`);
+  await go(page, `/groups/${group}`);
+  await page.getByLabel('Own: The share is of').check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  const now = await api('GET', `groups/${group}`);
+  assert.deepEqual([now.policy, now.joining_grant], [{ topup_methods: ['a, b'], usage_base: settings.usage_base }, kept]);
+  await page.close_();
+});
+
+test('a form that is left before the answer is known is the same when it is opened again', async () => {
+  const customer = await someone('left', null);
+  const page = await merchant(`/customers/${customer}/do/grant`);
+  await dialog(page).getByLabel('Amount').fill('10');
+  let lost = 0;
+  await page.route('**/grants', async (route) => {
+    if (!lost++) await route.fetch();
+    await route.abort();
+  });
+  await dialog(page).getByRole('button', { name: 'Give credit' }).click();
+  await dialog(page).getByText('Nobody answered').waitFor();
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  await page.unroute('**/grants');
+  await page.getByRole('link', { name: 'Give credit', exact: true }).click();
+  await dialog(page).getByRole('button', { name: /Try again|Give credit/ }).click();
+  await page.getByText('$10.00 given, as USD-1').waitFor();
+  assert.equal((await entries(customer)).length, 1);
+  // Left while it is being sent: the answer closes nothing else, and is told.
+  await page.route('**/grants', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await route.continue();
+  });
+  await page.getByRole('link', { name: 'Give credit', exact: true }).click();
+  await dialog(page).getByLabel('Amount').fill('11');
+  await dialog(page).getByRole('button', { name: 'Give credit' }).click();
+  await go(page, '/customers');
+  await page.getByText('$11.00 given, as USD-2').waitFor();
+  assert.equal((await entries(customer)).length, 2);
+  await page.close_();
+});
+
+test('a double click approves one request, and nothing slides under the pointer', async () => {
+  const customers = [];
+  for (const name of ['slide-a', 'slide-b', 'slide-c']) {
+    const customer = await someone(name, null);
+    customers.push(customer);
+    await api('POST', `customers/${customer}/topups`, { amount: '9.99', payment: { mode: 'offline', method: 'cash' } }, { key: 'ask', bearer: storeKey });
+  }
+  const page = await merchant('/requests');
+  const approve = page.getByRole('listitem').filter({ hasText: customers[0] }).getByRole('button', { name: 'Approve' }).first();
+  const { x, y } = await approve.boundingBox();
+  await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
+  await page.getByText(`$9.99 credited to ${customers[0]}.`).waitFor();
+  await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
+  await page.waitForTimeout(500);
+  const balances = await Promise.all(customers.map(async (customer) => (await api('GET', `customers/${customer}`)).accounts.map(({ balance }) => balance)));
+  assert.deepEqual(balances.map(([balance]) => balance ?? '0.00'), ['9.99', '0.00', '0.00']);
+  await page.getByRole('button', { name: 'Load again' }).click();
+  await page.getByRole('listitem').filter({ hasText: customers[0] }).waitFor({ state: 'detached' });
+  await page.close_();
+});
+
+test('the till takes nothing that it did not show', async () => {
+  const customer = await someone('shown', '500.00');
+  const page = await merchant(`/till/${customer}`);
+  await page.getByLabel('Number of the sale').fill('1');
+  await page.getByLabel('Total').fill('40');
+  await page.getByRole('button', { name: /^Take \$/ }).waitFor();
+  // Changed, and sent before anybody could see what that comes to.
+  await page.getByLabel('Total').fill('400');
+  await page.getByLabel('Total').press('Enter');
+  assert.equal((await entries(customer)).length, 1);
+  // A sale whose answer is lost, not done; then another one: it is what is shown then.
+  await page.getByLabel('Total').fill('20');
+  await page.getByRole('button', { name: /^Take \$/ }).waitFor();
+  await page.route('**/redemptions', (route) => route.abort());
+  await page.getByRole('button', { name: /^Take \$/ }).click();
+  await page.getByText('Nobody answered').first().waitFor();
+  await page.unroute('**/redemptions');
+  await page.getByLabel('Total').fill('60');
+  const { applied } = await api('POST', `customers/${customer}/redemptions/quote`, { order: { currency: 'USD', lines: [{ code: 'sub_total', amount: '60', sort_order: 1 }] } });
+  await page.getByText(`$${applied}`).first().waitFor();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('article').waitFor();
+  assert.equal((await entries(customer))[0].amount, `-${applied}`);
+  // Back from the receipt, the balance is today's.
+  await page.goBack();
+  await page.getByText(`$${(await account(customer)).available}`).first().waitFor();
   await page.close_();
 });
 
@@ -564,16 +682,20 @@ test('a shop shows the wallet in its own page by one tag', async () => {
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'text/html');
     response.end(`<!doctype html><html lang="en"><title>Shop</title><h1>Shop</h1><script src="${url}/wallet/embed.js" data-token="${aliceToken}"></script>`);
-  }).listen(0, '127.0.0.1');
+  }).listen(0);
   try {
     await new Promise((resolve) => server.once('listening', resolve));
     const page = await open();
     page.shop = true;
-    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    // Another site than the wallet's, to which the browser gives no storage.
+    await page.goto(`http://localhost:${server.address().port}/`);
     await page.frameLocator('iframe').getByRole('heading', { name: /Store credit of/ }).waitFor();
     const frame = page.frames()[1];
     assert.ok(!frame.url().includes('eyJ'), frame.url());
     await shoot(page, 'embedded');
+    // The shop's customer leaves.
+    await page.evaluate(() => { delete document.querySelector('script').dataset.token; });
+    await page.frameLocator('iframe').getByRole('heading', { name: /Store credit of/ }).waitFor({ state: 'detached' });
     await page.close_();
     // The console may stand in nobody's frame.
     const response = await fetch(`${url}/console`);

@@ -22,9 +22,9 @@ export function stacked(title, rows, currency) {
       const width = (100 * length(categories[category] ?? '0')) / largest;
       const at = from;
       from += width;
-      return svg`<rect class="category-${category}" x=${at} width=${width} height="10"><title>${word('category', category)}: ${money(categories[category], currency)}</title></rect>`;
+      return svg`<rect class="category-${category}" x=${at} width=${width} height="10"><title>${word('category', category)}: ${money(categories[category] ?? '0', currency)}</title></rect>`;
     });
-    return html`<tr><th scope="row">${label}</th><td class="bar"><svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=${used.map((category) => `${word('category', category)} ${money(categories[category], currency)}`).join(', ') || t('none')}>${parts}</svg></td><td class="number">${money(total, currency)}</td></tr>`;
+    return html`<tr><th scope="row">${label}</th><td class="bar"><svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=${used.map((category) => `${word('category', category)} ${money(categories[category] ?? '0', currency)}`).join(', ') || t('none')}>${parts}</svg></td><td class="number">${money(total, currency)}</td></tr>`;
   })}</tbody></table>${legend(used.map((category) => [`category-${category}`, word('category', category)]))}</figure>`;
 }
 

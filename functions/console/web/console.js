@@ -4,7 +4,7 @@ import { html, nothing, render } from './lit-html.js';
 import { get, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
-import { notice } from './form.js';
+import { failed } from './parts.js';
 import { useZone } from './show.js';
 import { go, link, onDefect, place } from './view.js';
 import { Customers } from './customers.js';
@@ -29,6 +29,12 @@ let view = null;
 let waiting = null;
 let over = false;
 let trouble = null;
+// What was done in a screen that was left meanwhile.
+let late = null;
+// Whether somebody came by a key.
+let byKey = false;
+// Whether it is found out who signed in.
+let entering = true;
 
 /** The screens: the address's first parts that make one, what it is, and whether the till's key may see it. */
 const SCREENS = [
@@ -57,10 +63,15 @@ function open() {
   const at = place();
   const { screen, name } = screenAt(at);
   if (view?.name === name) {
+    const same = JSON.stringify(view.place) === JSON.stringify(at);
     view.move(at);
+    // Asked for once more: it is read once more.
+    if (same) view.read();
     return;
   }
   view?.leave();
+  trouble = late = null;
+  document.title = `${t(screen.make === Progress ? 'menu.groups' : `menu.${screen.path[0]}`)} · ${t('console')}`;
   if (role === 'store' && !screen.store) {
     view = null;
     draw();
@@ -88,20 +99,17 @@ async function countWaiting() {
 }
 
 function signIn() {
-  const begin = () => session.begin().catch((error) => {
-    trouble = t('sign.failed', { why: error.message });
-    draw();
-  });
   const withKey = async (event) => {
     event.preventDefault();
     const key = new FormData(event.target).get('key').trim();
+    byKey = true;
     session.useKey(key);
     await enter();
   };
   return html`<main id="main" class="sign" tabindex="-1"><h1>${t('console')}</h1><p>${t('sign.why')}</p>
-    ${trouble ? (typeof trouble === 'string' ? html`<p class="notice bad" role="alert">${trouble}</p>` : notice(trouble)) : nothing}
+    ${trouble ? (typeof trouble === 'string' ? html`<p class="notice bad" role="alert">${trouble}</p>` : failed(trouble, enter)) : nothing}
     ${session.hasIssuer ? html`<p><button type="button" class="main" @click=${begin}>${t('sign.in')}</button></p>` : nothing}
-    <details ?open=${!session.hasIssuer}><summary>${t('sign.key')}</summary>
+    <details ?open=${byKey || !session.hasIssuer}><summary>${t('sign.key')}</summary>
       <form @submit=${withKey}><label class="field">${t('sign.key.label')}<input name="key" type="password" autocomplete="off" required pattern="\\s*sk_\\S+\\s*"><small>${t('sign.key.hint')}</small></label>
       <button class=${session.hasIssuer ? 'plain' : 'main'}>${t('sign.key.use')}</button></form></details>
     ${languages()}</main>`;
@@ -110,9 +118,26 @@ function signIn() {
 const languages = () => html`<label class="language"><span class="hidden">${t('language')}</span>
   <select @change=${(event) => choose(event.target.value)}>${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} ?selected=${tag === language}>${name}</option>`)}</select></label>`;
 
-function leave() {
-  session.signOut();
+async function leave() {
+  await session.signOut();
   location.replace(location.pathname);
+}
+
+/** Asks for another sign-in, and forgets nothing that was typed. */
+function again() {
+  session.drop();
+  view?.leave();
+  view = null;
+  role = null;
+  over = false;
+  draw();
+}
+
+function begin() {
+  session.begin().catch((error) => {
+    trouble = t('sign.failed', { why: error.message });
+    draw();
+  });
 }
 
 function shell() {
@@ -123,19 +148,22 @@ function shell() {
       <nav aria-label=${t('menu')}>${items.map((item) => html`<a href=${link([item])} aria-current=${item === current ? 'page' : nothing}>${t(`menu.${item}`)}${item === 'requests' && waiting && waiting !== '0'
     ? html` <span class="count" aria-label=${t('waiting', { count: waiting })}>${waiting}</span>` : nothing}</a>`)}</nav>
       <span class="who">${languages()}<button type="button" class="plain" @click=${leave}>${t('sign.out')}</button></span></header>
-    ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} ${session.isKey() ? nothing
-    : html`<button type="button" class="main" @click=${() => session.begin()}>${t('sign.again')}</button>`}</div>` : nothing}
+    ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} <button type="button" class="main" @click=${session.isKey() ? again : begin}>${t('sign.again')}</button></div>` : nothing}
     ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
+    ${late ? html`<p class="notice good over" role="status">${late}</p>` : nothing}
     <main id="main" tabindex="-1">${view ? view.show() : html`<p class="notice bad">${t('store.may.not')}</p>`}</main>`;
 }
 
 // What had the focus before a dialog took it.
 let opener = null;
 
+/** Before anything is known. */
+const opening = () => html`<main id="main" class="sign" tabindex="-1"><p class="reading" role="status">${t('reading')}</p></main>`;
+
 function draw() {
   const { activeElement } = document;
   const open = root.querySelector('dialog[open]');
-  render(role ? shell() : signIn(), root);
+  render(role ? shell() : entering ? opening() : signIn(), root);
   const shown = root.querySelector('dialog:not([open])');
   if (shown) {
     opener = activeElement;
@@ -149,6 +177,8 @@ function draw() {
 /** Finds out what whoever signed in may do, and opens the console. */
 async function enter() {
   trouble = null;
+  entering = true;
+  draw();
   try {
     const { settings } = await get('settings');
     useZone(settings.time_zone);
@@ -160,11 +190,12 @@ async function enter() {
     } else {
       trouble = error.status === 403 ? t('sign.not.staff') : error.status === 401 && session.isKey() ? t('sign.key.wrong') : error;
       if (error.status === 401 || error.status === 403) session.drop();
+      entering = false;
       draw();
       return;
     }
   }
-  over = false;
+  entering = over = false;
   open();
   countWaiting();
 }
@@ -173,9 +204,14 @@ onDefect((told) => {
   trouble = told;
   draw();
 });
-session.onEnd(() => {
-  if (!role) return;
-  over = true;
+session.onEnd((ended) => {
+  if (!role || over === ended) return;
+  over = ended;
+  draw();
+});
+// What was done where nobody is any more.
+addEventListener('scrip:told', ({ detail }) => {
+  late = detail;
   draw();
 });
 addEventListener('hashchange', () => { if (role) open(); });
@@ -183,11 +219,16 @@ addEventListener('scrip:waiting', countWaiting);
 document.addEventListener('visibilitychange', countWaiting);
 setInterval(countWaiting, COUNT);
 
+draw();
 try {
   await session.finish();
 } catch (error) {
   trouble = t('sign.failed', { why: error.message });
 }
-if (session.isSignedIn() && !trouble) await enter();
-else draw();
+if (session.isSignedIn() && !trouble) {
+  await enter();
+} else {
+  entering = false;
+  draw();
+}
 if (!location.hash && role) go(role === 'store' ? '/till' : '/customers');

@@ -1,16 +1,18 @@
 // One customer: what it has, why, and all that the merchant can do about it.
 
 import { html, nothing } from './lit-html.js';
-import { call, customerPath, get, part, Refusal } from './ledger.js';
+import { all, call, customerPath, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { count, dayBegins, isNegative, isoDay, isZero, lastDay, moment, money, typed, useZone, word } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { dialog, figures, history, lots, pager, reading, save } from './parts.js';
-import { policyFields, policyForm, policyOf, policyTable } from './policy.js';
+import { ownForm, ownOf, policyFields, policyTable } from './policy.js';
 import { topupActions, topups } from './topups.js';
 import { go, link, View } from './view.js';
 
 const CATEGORIES = ['goodwill', 'refund', 'promotional', 'paid'];
+/** Groups that a profile offers, at most. */
+const MOST_GROUPS = 1_000;
 const TABS = ['overview', 'history', 'topups', 'profile'];
 const TYPES = ['grant', 'topup', 'redeem', 'hold', 'capture', 'release', 'refund', 'withdraw', 'debit', 'void', 'expire', 'expiry_change', 'import'];
 /** What the till's key may do; the merchant may do all. */
@@ -21,7 +23,6 @@ export class Customer extends View {
     super(at, redraw);
     this.role = role;
     this.tab = 'overview';
-    this.told = null;
     this.entries = null;
     this.requests = null;
     this.settle(at);
@@ -29,6 +30,11 @@ export class Customer extends View {
 
   get customer() {
     return this.place.parts[1];
+  }
+
+  /** What there is to see: the till's key sees no profile. */
+  get tabs() {
+    return TABS.filter((tab) => tab !== 'profile' || this.role === 'admin');
   }
 
   may(deed) {
@@ -42,7 +48,7 @@ export class Customer extends View {
       if (error instanceof Refusal && error.code === 'customer_not_found') return { customer: this.customer, unknown: true, accounts: [] };
       throw error;
     });
-    const [customer, settings, groups] = await Promise.all([known, admin ? get('settings', {}, signal) : null, admin ? get('groups', { limit: 200 }, signal) : null]);
+    const [customer, settings, groups] = await Promise.all([known, admin ? get('settings', {}, signal) : null, admin ? all('groups', {}, MOST_GROUPS, signal) : null]);
     useZone(customer.policy?.time_zone.value ?? settings?.settings.time_zone);
     this.readTab();
     return { customer, settings: settings?.settings, groups: groups?.data ?? [] };
@@ -53,7 +59,7 @@ export class Customer extends View {
     const [, , second, third, fourth] = parts;
     this.doing = second === 'do' ? { name: third, what: fourth } : null;
     if (second !== 'do') {
-      const tab = TABS.includes(second) ? second : 'overview';
+      const tab = this.tabs.includes(second) ? second : 'overview';
       this.changed = tab !== this.tab || JSON.stringify(query) !== JSON.stringify(this.query);
       this.tab = tab;
       this.query = query;
@@ -65,13 +71,14 @@ export class Customer extends View {
     const before = this.doing;
     this.settle(at);
     if (before && !this.doing) this.drop(JSON.stringify(before));
-    if (!this.doing && this.changed) this.readTab();
+    if (!this.doing && (this.changed || !before)) this.readTab();
     this.draw();
   }
 
   readTab = async () => {
     const { tab, query } = this;
-    const current = () => this.tab === tab && JSON.stringify(this.query) === JSON.stringify(query);
+    const turn = (this.tabTurn = (this.tabTurn ?? 0) + 1);
+    const current = () => turn === this.tabTurn;
     try {
       if (tab === 'overview' || tab === 'history') {
         const { from, to, ...rest } = tab === 'history' ? query : { limit: 10 };
@@ -82,12 +89,12 @@ export class Customer extends View {
         const page = await get(customerPath(this.customer, '/topups'), query, this.signal);
         if (current()) this.requests = page;
       }
-      this.tabError = null;
+      if (current()) this.tabError = null;
     } catch (error) {
-      if (this.signal.aborted) return;
+      if (this.signal.aborted || !current()) return;
       if (!(error instanceof Refusal)) throw error;
-      if (error.code !== 'customer_not_found') this.tabError = error;
-      if (current()) this.entries = this.requests = { data: [], next_cursor: null };
+      if (error.code === 'customer_not_found') this.entries = this.requests = { data: [], next_cursor: null };
+      else Object.assign(this, { tabError: error, entries: null, requests: null });
     }
     this.draw();
   };
@@ -96,11 +103,11 @@ export class Customer extends View {
     if (this.doing) go(link(['customers', this.customer, ...(this.tab === 'overview' ? [] : [this.tab])], this.query).slice(1));
   };
 
-  /** Something was booked: tells so, and shows what the ledger has now. */
-  booked = (text) => {
-    this.told = text;
-    this.back();
-    this.read();
+  /** Something was booked by this dialog, or by none: tells so, and shows what the ledger has now. */
+  booked = (text, dialog = null) => {
+    if (!this.signal.aborted && dialog && JSON.stringify(this.doing) === dialog) this.back();
+    this.tell(text);
+    if (!this.signal.aborted) this.read();
     dispatchEvent(new Event('scrip:waiting'));
   };
 
@@ -117,10 +124,10 @@ export class Customer extends View {
       <h1 class="name">${name} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
       <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')}</p>
       ${customer.unknown ? html`<p class="notice">${t('customer.unknown')}</p>` : nothing}
-      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
+      ${this.saying()}
       <div class="deeds">${deeds.map((deed, place) => html`<a class="button ${place ? '' : 'main'}" href=${deed === 'redeem' ? link(['till', this.customer]) : this.link('do', deed)}>${t(`do.${deed}`)}</a>`)}</div>
       ${accounts.map((account) => this.account(account))}
-      <nav class="tabs" aria-label=${t('customer')}>${TABS.filter((tab) => tab !== 'profile' || this.role === 'admin').map((tab) => html`<a href=${this.link(...(tab === 'overview' ? [] : [tab]))} aria-current=${tab === this.tab ? 'page' : nothing}>${t(`tab.${tab}`)}</a>`)}</nav>
+      <nav class="tabs" aria-label=${t('customer')}>${this.tabs.map((tab) => html`<a href=${this.link(...(tab === 'overview' ? [] : [tab]))} aria-current=${tab === this.tab ? 'page' : nothing}>${t(`tab.${tab}`)}</a>`)}</nav>
       <section aria-label=${t(`tab.${this.tab}`)}>${notice(this.tabError)}${this[this.tab](this.data)}</section>
       ${this.doing ? this.act(currency) : nothing}`;
   }
@@ -143,8 +150,12 @@ export class Customer extends View {
     </section>`;
   }
 
+  again() {
+    return html`<p><button type="button" class="plain" @click=${this.readTab}>${t('form.retry')}</button></p>`;
+  }
+
   overview() {
-    if (!this.entries) return reading();
+    if (!this.entries) return this.tabError ? this.again() : reading();
     return html`${history(this.entries.data, { staff: true, actions: this.undo })}${this.entries.next_cursor ? html`<p><a href=${this.link('history')}>${t('history.all')}</a></p>` : nothing}`;
   }
 
@@ -166,7 +177,7 @@ export class Customer extends View {
       ${this.statement()}
       ${this.entries ? html`${history(this.entries.data, { staff: true, actions: this.undo })}${pager(this.entries.next_cursor, {
     first: cursor ? link(['customers', this.customer, 'history'], filters) : null,
-    more: link(['customers', this.customer, 'history'], { ...filters, cursor: this.entries.next_cursor }) })}` : reading()}`;
+    more: link(['customers', this.customer, 'history'], { ...filters, cursor: this.entries.next_cursor }) })}` : this.tabError ? this.again() : reading()}`;
   }
 
   /** A statement of a period, as a file. */
@@ -180,6 +191,7 @@ export class Customer extends View {
         const response = await call('GET', customerPath(this.customer, '/statement'), { query, as: 'response', signal: this.signal });
         save(await response.text(), `statement-${this.customer}-${query.from}-${query.to}.${query.format}`, response.headers.get('content-type'));
       } catch (error) {
+        if (this.signal.aborted) return;
         if (!(error instanceof Refusal)) throw error;
         this.statementError = error;
       }
@@ -195,29 +207,34 @@ export class Customer extends View {
   }
 
   topups() {
-    if (!this.requests) return reading();
+    if (!this.requests) return this.tabError ? this.again() : reading();
     return html`${topups(this.requests.data, { actions: this.role === 'admin' && ((topup) => topupActions(this, { ...topup, customer: this.customer }, this.booked)) })}
       ${pager(this.requests.next_cursor, { more: link(['customers', this.customer, 'topups'], { cursor: this.requests.next_cursor }) })}`;
   }
 
-  profile({ customer, groups }) {
-    const form = this.form('profile', () => ({
-      values: { name: customer.name ?? '', email: customer.email ?? '', language: customer.language ?? '', group: customer.group ?? '', frozen: customer.frozen ?? false, version: customer.version, ...policyForm(customer.own_policy ?? {}, { inherits: true }) },
-      currency: null,
-      send: (values) => call('PUT', customerPath(this.customer), {
-        body: { name: given(values.name), email: given(values.email), language: given(values.language), group: given(values.group), frozen: values.frozen, policy: policyOf(values, { inherits: true, currency: this.data.settings.currency }) },
-        version: values.version || undefined,
-      }),
-      done: () => {
-        this.drop('profile');
-        this.booked(t('saved'));
+  profile({ customer, groups, settings }) {
+    const policy = customer.own_policy ?? {};
+    const { currency } = settings;
+    const form = this.form('profile', {
+      keyed: false, currency,
+      values: { name: customer.name ?? '', email: customer.email ?? '', language: customer.language ?? '', group: customer.group ?? '', frozen: customer.frozen ?? false,
+        ...ownForm(policy, customer.policy ?? Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, { value }]))) },
+      send: async ({ name, email, language, group, frozen }) => {
+        try {
+          return await call('PUT', customerPath(this.customer), { version: customer.version || undefined, body: {
+            name: given(name), email: given(email), language: given(language), group: given(group), frozen, policy: ownOf(form, policy, currency) } });
+        } catch (error) {
+          if (error instanceof Refusal && error.code === 'conflict') this.read();
+          throw error;
+        }
       },
-    }));
+      done: () => this.booked(t('saved')),
+    });
     const fields = html`<div class="grid">${form.text('name', t('field.name'))}${form.text('email', t('field.email'), { type: 'email' })}
-      ${form.choice('language', t('language'), [['', t('none')], ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español']], { hint: t('language.hint') })}
-      ${form.choice('group', t('group'), [['', t('none')], ...groups.map(({ group }) => [group, group])])}</div>
+      ${form.choice('language', t('language'), among([['', t('none')], ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español']], customer.language), { hint: t('language.hint') })}
+      ${form.choice('group', t('group'), among([['', t('none')], ...groups.map(({ group }) => [group, group])], customer.group))}</div>
       ${form.check('frozen', t('frozen.explained'))}
-      <details ?open=${Object.keys(customer.own_policy ?? {}).length > 0}><summary>${t('policy.own')}</summary>${policyFields(form, { inherits: true, currency: this.data.settings.currency })}</details>`;
+      <details ?open=${Object.keys(customer.own_policy ?? {}).length > 0}><summary>${t('policy.own')}</summary>${policyFields(form, { inherits: true, currency })}</details>`;
     return html`${form.show(fields, t('save'))}
       ${customer.policy ? html`<h2>${t('policy')}</h2>${policyTable(customer.policy)}` : nothing}
       <h2>${t('audit')}</h2>${this.verification()}${this.erasing(customer)}`;
@@ -231,6 +248,7 @@ export class Customer extends View {
       try {
         this.verified = { answer: await get(customerPath(this.customer, '/verification'), {}, this.signal) };
       } catch (error) {
+        if (this.signal.aborted) return;
         if (!(error instanceof Refusal)) throw error;
         this.verified = { error };
       }
@@ -255,16 +273,16 @@ export class Customer extends View {
   /** The dialog that the address names. */
   act(currency) {
     const { name, what } = this.doing;
-    if (!DEEDS[name] || !this.may(name)) return nothing;
-    const { fields, send, told, danger, title, values, only } = DEEDS[name](this, what, currency);
+    if (!Object.hasOwn(DEEDS, name) || !this.may(name)) return nothing;
+    const { fields, send, told, danger, title, values, keyed } = DEEDS[name](this, what, currency);
     const stored = JSON.stringify(this.doing);
-    const form = this.form(stored, () => ({ values, currency, send, done: (answer) => {
-      this.drop(stored);
-      this.booked(told(answer));
-    } }));
-    return dialog(title ?? t(`do.${name}`), form.show(only ?? fields(form), t(`do.${name}`), { danger, cancel: this.back }), this.back);
+    const form = this.form(stored, { keyed, values, currency, send, done: (answer) => this.booked(told(answer), stored) });
+    return dialog(title ?? t(`do.${name}`), form.show(fields(form), t(`do.${name}`), { danger, cancel: this.back }), this.back);
   }
 }
+
+/** The choices, and what is chosen if it is none of them. */
+const among = (choices, chosen) => (!chosen || choices.some(([value]) => value === chosen) ? choices : [...choices, [chosen, chosen]]);
 
 const post = (customer, rest, body, key, waiting) => call('POST', customerPath(customer, rest), { body, key, waiting });
 
@@ -345,7 +363,7 @@ const DEEDS = {
     told: entered('told.release'),
   }),
   erase: ({ customer }) => ({
-    danger: true, values: {},
+    danger: true, keyed: false, values: {},
     fields: (form) => html`<p>${t('erase.explained')}</p>${form.text('confirm', t('erase.confirm', { customer }), { required: true })}`,
     send: ({ confirm }) => {
       if (confirm.trim() !== customer) throw new Refusal(400, { code: 'not_confirmed' });

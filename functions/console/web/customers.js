@@ -1,18 +1,20 @@
 // All customers: searched, filtered, sorted, page by page.
 
 import { html, nothing } from './lit-html.js';
-import { get } from './ledger.js';
+import { all, get } from './ledger.js';
 import { t } from './words.js';
 import { typed } from './show.js';
 import { cell, pager } from './parts.js';
 import { go, link, View } from './view.js';
 
+/** Groups that the filter offers, at most. */
+const MOST_GROUPS = 1_000;
 const FILTERS = ['name', 'group', 'currency', 'min_balance', 'max_balance', 'min_granted', 'max_granted', 'min_by_admin', 'max_by_admin', 'min_by_customer', 'max_by_customer'];
 const SORTS = ['name', '-name', '-balance', 'balance'];
 
 export class Customers extends View {
   async load(signal) {
-    const [page, groups] = await Promise.all([get('customers', this.place.query, signal), get('groups', { limit: 200 }, signal)]);
+    const [page, groups] = await Promise.all([get('customers', this.place.query, signal), all('groups', {}, MOST_GROUPS, signal)]);
     return { page, groups: groups.data };
   }
 

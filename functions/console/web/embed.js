@@ -3,7 +3,7 @@
 //   <script src="https://credit.shop.example/wallet/embed.js" data-token="eyJ…"></script>
 //
 // The token is the customer's, of the issuer that the stack believes. It is handed to the frame by a message, and is in no address. When
-// it has run out, the tag gets the event `scrip-expired`; another `data-token` goes on.
+// it has run out, the tag gets the event `scrip-expired`; another `data-token` goes on, and none empties the frame.
 (() => {
   const tag = document.currentScript;
   const home = new URL('../wallet', tag.src);
@@ -13,9 +13,8 @@
   frame.loading = 'lazy';
   frame.setAttribute('sandbox', 'allow-scripts allow-forms allow-same-origin allow-downloads');
   frame.style.cssText = 'width:100%;border:0;min-height:20rem';
-  const hand = () => {
-    if (tag.dataset.token) frame.contentWindow.postMessage({ scripToken: tag.dataset.token }, home.origin);
-  };
+  // Without a token, whoever was shown is no more.
+  const hand = () => frame.contentWindow?.postMessage({ scripToken: tag.dataset.token ?? '' }, home.origin);
   addEventListener('message', ({ source, origin, data }) => {
     if (source !== frame.contentWindow || origin !== home.origin) return;
     if (data?.scrip === 'ready') hand();

@@ -4,10 +4,10 @@
 import { html, nothing } from './lit-html.js';
 import { Refusal } from './ledger.js';
 import { begin, hasIssuer, isKey, owner } from './session.js';
+import { forget, keep, kept } from './kept.js';
 import { known, t } from './words.js';
 import { money, typed, understood } from './show.js';
 
-const stored = (name) => `scrip:form:${owner()}:${name}`;
 /** What a refusal tells as an amount. */
 const AMOUNTS = ['available', 'held', 'refundable', 'withdrawable', 'activation_total', 'base', 'order_total', 'maximum', 'minimum'];
 
@@ -36,16 +36,32 @@ export function notice(error, currency) {
 
 export class Form {
   /**
-   * The form of this name. `draw` shows it again; `send` is called with what was typed and the key, and answers what the ledger said;
-   * `done` is called with that. `values` is what it begins with.
+   * The form of this name: what was typed into it before stays, with its key. `keyed`: whether its call has a key, so that sending it
+   * again does nothing twice.
    */
-  constructor(name, { draw, send, done, values = {}, currency }) {
-    Object.assign(this, { name, draw, send, done, begins: values, otherwise: currency, busy: false, error: null, tries: 0 });
-    const kept = JSON.parse(sessionStorage.getItem(stored(name)) ?? 'null');
-    this.key = kept?.key ?? crypto.randomUUID();
-    this.values = { ...values, ...kept?.values };
-    // Sent before the page was loaded again, and nobody saw the answer.
-    this.sent = kept?.sent ?? false;
+  constructor(name, { keyed = true } = {}) {
+    // Whose it is does not change while it is open, whoever signs in meanwhile.
+    Object.assign(this, { name, keyed, place: `scrip:form:${owner()}:${name}`, busy: false, error: null, tries: 0 });
+    const before = kept(this.place);
+    this.key = before?.key ?? crypto.randomUUID();
+    // What somebody touched; all else is as it begins.
+    this.touched = before?.touched ?? {};
+    // Sent, and nobody saw the answer.
+    this.sent = before?.sent ?? false;
+  }
+
+  /**
+   * `draw` shows it again; `send` is called with what it says, its key, who waits and whether the same was sent before, and answers what
+   * the ledger said; `done` is called with that; `values` is what it begins with.
+   */
+  update({ draw, send, done, values = {}, currency }) {
+    Object.assign(this, { draw, send, done, begins: values, otherwise: currency });
+    return this;
+  }
+
+  /** What it says. */
+  get values() {
+    return { ...this.begins, ...this.touched };
   }
 
   /** The currency of what is typed. */
@@ -54,25 +70,24 @@ export class Form {
   }
 
   keep() {
-    sessionStorage.setItem(stored(this.name), JSON.stringify({ key: this.key, values: this.values, sent: this.sent }));
+    keep(this.place, { key: this.key, touched: this.touched, sent: this.sent });
   }
 
   /** Begins anew: with another key, and as it was at first. */
   reset() {
-    this.key = crypto.randomUUID();
-    Object.assign(this, { values: { ...this.begins }, sent: false, error: null });
-    this.keep();
+    Object.assign(this, { key: crypto.randomUUID(), touched: {}, sent: false, error: null });
+    forget(this.place);
   }
 
-  /** Forgets it. */
-  forget() {
-    sessionStorage.removeItem(stored(this.name));
+  /** Whether it may be forgotten when it is left: not while nobody knows what became of it. */
+  get idle() {
+    return !this.busy && !this.sent;
   }
 
   input = (event) => {
     const { name, type, checked, value } = event.target;
     if (!name) return;
-    this.values = { ...this.values, [name]: type === 'checkbox' ? checked : value };
+    this.touched = { ...this.touched, [name]: type === 'checkbox' ? checked : value };
     this.keep();
     this.draw();
   };
@@ -82,6 +97,8 @@ export class Form {
     if (this.busy) return;
     // Whether the same was sent before and nobody knows what became of it: then it has to be the same again.
     const again = this.sent;
+    // What it began with may be another when it is sent again.
+    if (this.keyed) this.touched = this.values;
     Object.assign(this, { busy: true, error: null, tries: 0, sent: true });
     this.keep();
     this.draw();
@@ -89,20 +106,23 @@ export class Form {
       this.tries = tries;
       this.draw();
     };
+    let answer;
     try {
-      const answer = await this.send(this.values, this.key, waiting, again);
-      this.busy = false;
-      this.forget();
-      this.done(answer);
+      answer = await this.send(this.values, this.key, waiting, again);
     } catch (error) {
       this.busy = false;
+      // A refusal stores nothing: the same key is free for another call. What is no refusal was never sent.
+      this.sent = error instanceof Refusal && error.unknown;
+      this.keep();
       if (!(error instanceof Refusal)) throw error;
       this.error = error;
-      // A refusal stores nothing: the same key is free for another call.
-      this.sent = error.unknown;
-      this.keep();
       this.draw();
+      return;
     }
+    this.busy = false;
+    this.done(answer);
+    this.reset();
+    this.draw();
   };
 
   /** A field with its label, and what helps to fill it. */
@@ -146,15 +166,15 @@ export class Form {
   }
 
   /** The whole form around its fields. */
-  show(fields, label, { danger = false, cancel } = {}) {
+  show(fields, label, { danger = false, cancel, wait = false } = {}) {
     return html`<form @submit=${this.submit} @input=${this.input} aria-busy=${this.busy ? 'true' : 'false'}>
-      ${this.sent && !this.busy && !this.error ? html`<p class="notice" role="status">${t('form.sent')}</p>` : nothing}
+      ${this.sent && !this.busy && !this.error ? html`<p class="notice" role="status">${t(this.keyed ? 'form.sent' : 'form.sent.unkeyed')}</p>` : nothing}
       ${fields}
       ${notice(this.error, this.currency)}
-      ${this.error?.unknown ? html`<p class="notice">${t('form.unknown')}</p>` : nothing}
-      ${this.error?.code === 'idempotency_mismatch' ? html`<p><button type="button" class="plain" @click=${() => { this.reset(); this.draw(); }}>${t('form.anew')}</button></p>` : nothing}
+      ${this.error?.unknown ? html`<p class="notice">${t(this.keyed ? 'form.unknown' : 'form.unknown.unkeyed')}</p>` : nothing}
+      ${(this.sent && !this.busy) || this.error?.code === 'idempotency_mismatch' ? html`<p><button type="button" class="plain" @click=${() => { this.reset(); this.draw(); }}>${t('form.anew')}</button></p>` : nothing}
       <div class="actions">
-        <button class=${danger ? 'danger' : 'main'} ?disabled=${this.busy}>${this.busy ? t(this.tries ? 'form.again' : 'form.busy') : this.error?.unknown ? t('form.retry') : label}</button>
+        <button class=${danger ? 'danger' : 'main'} ?disabled=${this.busy || wait}>${this.busy ? t(this.tries ? 'form.again' : 'form.busy') : this.error?.unknown ? t('form.retry') : label}</button>
         ${cancel ? html`<button type="button" class="plain" @click=${cancel}>${t('cancel')}</button>` : nothing}
       </div>
     </form>`;
@@ -167,19 +187,9 @@ export const given = (text) => (text?.trim() ? text.trim() : undefined);
 /** An optional amount. */
 export const givenAmount = (text) => (text?.trim() ? typed(text) : undefined);
 
-/** A button that does one thing that has no form: it is off while it is at it, and keeps its key until it is done. */
-export class Deed {
-  constructor(name, { draw, send, done, currency }) {
-    this.form = new Form(name, { draw, send: (_, key, waiting) => send(key, waiting), done, currency });
-  }
-
-  forget() {
-    this.form.forget();
-  }
-
-  button(label, { danger = false, main = false } = {}) {
-    const { form } = this;
-    return html`<button type="button" class=${danger ? 'danger' : main ? 'main' : 'plain'} ?disabled=${form.busy} @click=${() => form.submit()}>
-      ${form.busy ? t(form.tries ? 'form.again' : 'form.busy') : label}</button>${form.error ? notice(form.error, form.currency) : nothing}`;
-  }
+/** A button that does what a form without fields does. A double click is one click: what comes to lie under the pointer is another. */
+export function deed(form, label, { danger = false, main = false } = {}) {
+  const act = (event) => { if (event.detail < 2) form.submit(); };
+  return html`<button type="button" class=${danger ? 'danger' : main ? 'main' : 'plain'} ?disabled=${form.busy} @click=${act}>
+    ${form.busy ? t(form.tries ? 'form.again' : 'form.busy') : label}</button>${form.error ? notice(form.error, form.currency) : nothing}`;
 }

@@ -1,12 +1,12 @@
 // Groups: their members, their rules, credit for all of them at once, and how far that is.
 
 import { html, nothing } from './lit-html.js';
-import { call, get, part } from './ledger.js';
+import { call, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { count, moment, money, typed, word } from './show.js';
 import { given } from './form.js';
 import { badge, cell, dialog, figures, pager } from './parts.js';
-import { policyFields, policyForm, policyOf, policyTable } from './policy.js';
+import { ownForm, ownOf, policyFields, policyTable } from './policy.js';
 import { go, link, View } from './view.js';
 
 /** How often a grant that runs is looked at, in milliseconds. */
@@ -45,7 +45,7 @@ export class Group extends View {
       throw error;
     });
     const members = group.unknown ? { data: [] } : await get('customers', { group: this.group, limit: 50, cursor: this.place.query.cursor }, signal);
-    return { group, members, currency: settings.currency };
+    return { group, members, settings, currency: settings.currency };
   }
 
   move(at) {
@@ -60,46 +60,53 @@ export class Group extends View {
     if (this.place.parts[2]) go(link(['groups', this.group]).slice(1));
   };
 
-  content({ group, members, currency }) {
+  content({ group, members, currency, settings }) {
     return html`<p class="crumb"><a href=${link(['groups'])}>${t('menu.groups')}</a></p><h1 class="name">${this.group}</h1>
-      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
+      ${this.saying()}
       ${group.unknown ? html`<p class="notice">${t('group.unknown')}</p>` : html`<div class="deeds"><a class="button main" href=${link(['groups', this.group, 'grant'])}>${t('do.group.grant')}</a></div>
       <h2>${t('group.members')}</h2>
       ${members.data.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('group.members')}><table class="list"><thead><tr><th scope="col">${t('customer')}</th><th scope="col" class="number">${t('balance')}</th></tr></thead>
         <tbody>${members.data.map(({ customer, name, account }) => html`<tr><th scope="row"><a href=${link(['customers', customer])}>${name ?? customer}</a></th>${cell(account.balance, account.currency)}</tr>`)}</tbody></table></div>
         ${pager(members.next_cursor, { first: this.place.query.cursor ? link(['groups', this.group]) : null, more: link(['groups', this.group], { cursor: members.next_cursor }) })}` : html`<p class="empty">${t('group.members.none')}</p>`}`}
-      <h2>${t('group.policy')}</h2>${this.edit(group, currency)}
+      <h2>${t('group.policy')}</h2>${this.edit(group, settings)}
       ${group.effective ? html`<details><summary>${t('policy')}</summary>${policyTable(group.effective)}</details>` : nothing}
       ${this.place.parts[2] === 'grant' && !group.unknown ? this.grant(currency) : nothing}`;
   }
 
-  edit(group, currency) {
-    const { joining_grant: joining } = group;
-    const form = this.form('policy', () => ({
-      currency, values: { version: group.version, joins: Boolean(joining), amount: joining?.amount ?? '', currency: joining?.currency ?? currency, category: joining?.category ?? 'promotional', expiry: joining?.expires === 'never' ? 'never' : joining?.expires_on ? 'date' : 'policy', expires_on: joining?.expires_on ?? '', ...policyForm(group.policy, { inherits: true }) },
-      send: (values) => call('PUT', `groups/${part(this.group)}`, { version: values.version, body: {
-        policy: policyOf(values, { inherits: true, currency }),
-        joining_grant: values.joins ? { ...joining, amount: typed(values.amount), currency: values.currency, category: values.category, ...expiry(values, true) } : null } }),
+  edit(group, settings) {
+    const { joining_grant: joining, policy } = group;
+    const { currency } = settings;
+    const form = this.form('policy', {
+      keyed: false,
+      values: { joins: Boolean(joining), amount: joining?.amount ?? '', currency: joining?.currency ?? currency, category: joining?.category ?? 'promotional', ...expiryValues(joining),
+        ...ownForm(policy, group.effective ?? Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, { value }]))) },
+      send: async () => {
+        try {
+          return await call('PUT', `groups/${part(this.group)}`, { version: group.version, body: { policy: ownOf(form, policy, currency), joining_grant: joiningOf(form, joining) } });
+        } catch (error) {
+          if (error instanceof Refusal && error.code === 'conflict') this.read();
+          throw error;
+        }
+      },
       done: () => {
-        this.drop('policy');
-        this.told = t('saved');
+        this.tell(t('saved'));
         this.read();
       },
-    }));
+    });
     return form.show(html`${form.check('joins', t('joining'))}${form.values.joins ? html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
         ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>` : nothing}
       ${policyFields(form, { inherits: true, currency })}`, t(group.unknown ? 'group.create' : 'save'));
   }
 
   grant(currency) {
-    const form = this.form('grant', () => ({
-      currency, values: { currency, category: 'promotional', expiry: 'policy' },
+    const form = this.form('grant', {
+      values: { currency, category: 'promotional', expiry: 'policy' },
       send: (values, key, waiting) => call('POST', `groups/${part(this.group)}/grants`, { key, waiting, body: { amount: typed(values.amount), currency: values.currency.toUpperCase(), category: values.category, ...expiry(values), reference: given(values.reference), note: given(values.note) } }),
       done: ({ job }) => {
-        this.drop('grant');
-        go(link(['progress', job.id]).slice(1));
+        if (this.signal.aborted) this.tell(t('progress', { group: this.group }));
+        else go(link(['progress', job.id]).slice(1));
       },
-    }));
+    });
     return dialog(t('do.group.grant'), form.show(html`<p>${t('group.grant.why', { group: this.group })}</p><div class="grid">${form.amount('amount', t('group.amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
       ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>
       ${form.text('reference', t('reference'))}${form.area('note', t('note'))}`, t('do.group.grant'), { cancel: this.back }), this.back);
@@ -109,14 +116,32 @@ export class Group extends View {
 const expiryFields = (form) => html`${form.choice('expiry', t('expires'), [['policy', t('expiry.policy')], ['date', t('expiry.date')], ['never', t('never')]])}
   ${form.values.expiry === 'date' ? form.date('expires_on', t('last.day'), { required: true }) : nothing}`;
 
-const expiry = ({ expiry: kind, expires_on: on }, clears = false) => ({ ...(clears ? { expires: undefined, expires_on: undefined, expires_at: undefined } : {}), ...(kind === 'never' ? { expires: 'never' } : kind === 'date' ? { expires_on: on } : {}) });
+const expiry = ({ expiry: kind, expires_on: on }) => (kind === 'never' ? { expires: 'never' } : kind === 'date' ? { expires_on: on } : {});
+
+/** How a joining grant's expiry begins in the form: a moment is shown as what the rules say, and stays as it is while nobody touches it. */
+const expiryValues = (joining) => ({ expiry: joining?.expires === 'never' ? 'never' : joining?.expires_on ? 'date' : 'policy', expires_on: joining?.expires_on ?? '' });
+
+/** The joining grant that a form says: what nobody touched is as it was. */
+function joiningOf(form, before) {
+  const { joins, amount, currency, category, ...values } = form.values;
+  if (!joins) return null;
+  const { expires, expires_on: on, expires_at: at, ...kept } = before ?? {};
+  const dated = ['expiry', 'expires_on'].some((name) => Object.hasOwn(form.touched, name)) || !before ? expiry(values) : { expires, expires_on: on, expires_at: at };
+  return { ...kept, amount: Object.hasOwn(form.touched, 'amount') ? typed(amount) : amount, currency, category, ...dated };
+}
 
 /** How far a grant to a group is, looked at until it is done. */
 export class Progress extends View {
   async load(signal) {
-    const told = await get(`group-grants/${part(this.place.parts[1])}`, { limit: 200 }, signal);
-    if (told.job.status === 'running') this.again();
-    return told;
+    try {
+      const told = await get(`group-grants/${part(this.place.parts[1])}`, { limit: 200 }, signal);
+      if (told.job.status === 'running') this.again();
+      return told;
+    } catch (error) {
+      // It goes on, whether or not it can be looked at now.
+      if (error instanceof Refusal && this.data) this.again();
+      throw error;
+    }
   }
 
   again() {

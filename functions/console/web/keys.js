@@ -4,7 +4,7 @@ import { html, nothing } from './lit-html.js';
 import { call, get, part } from './ledger.js';
 import { t } from './words.js';
 import { moment, word } from './show.js';
-import { given } from './form.js';
+import { deed, given } from './form.js';
 import { badge, pager } from './parts.js';
 import { link, View } from './view.js';
 
@@ -14,15 +14,14 @@ export class Keys extends View {
   }
 
   content({ data, next_cursor: next }) {
-    const form = this.form('key', () => ({
-      values: { role: 'store' },
+    const form = this.form('key', {
+      keyed: false, values: { role: 'store' },
       send: ({ role, name }) => call('POST', 'api-keys', { body: { role, name: given(name) } }),
       done: (made) => {
-        this.drop('key');
         this.made = made;
         this.read();
       },
-    }));
+    });
     return html`<h1>${t('menu.keys')}</h1><p>${t('keys.why')}</p>
       ${this.made ? html`<div class="notice good" role="status"><p>${t('keys.made', { name: this.made.name ?? this.made.id })}</p><p><code class="secret">${this.made.key}</code>
         <button type="button" class="plain" @click=${() => navigator.clipboard.writeText(this.made.key)}>${t('copy')}</button></p></div>` : nothing}
@@ -34,11 +33,7 @@ export class Keys extends View {
   }
 
   revoke(key) {
-    const name = `revoke:${key.id}`;
-    const deed = this.deed(name, () => ({ send: () => call('DELETE', `api-keys/${part(key.id)}`), done: () => {
-      this.drop(name);
-      this.read();
-    } }));
-    return html`<details><summary>${t('keys.revoke')}</summary><p>${t('keys.revoke.why')}</p>${deed.button(t('keys.revoke'), { danger: true })}</details>`;
+    const form = this.form(`revoke:${key.id}`, { send: () => call('DELETE', `api-keys/${part(key.id)}`), done: () => this.read() });
+    return html`<details><summary>${t('keys.revoke')}</summary><p>${t('keys.revoke.why')}</p>${deed(form, t('keys.revoke'), { danger: true })}</details>`;
   }
 }

@@ -29,12 +29,13 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 async function tell(response) {
   const text = await response.text();
+  // API Gateway's own refusals have no code.
+  const other = { code: response.status === 429 ? 'throttled' : response.status === 401 ? 'unauthenticated' : 'unreadable', detail: text.slice(0, 200) };
   try {
     const problem = JSON.parse(text);
-    return new Refusal(response.status, problem.code ? problem : { code: 'unreadable', detail: text });
+    return new Refusal(response.status, problem?.code ? problem : other);
   } catch {
-    // API Gateway's own refusals have no code.
-    return new Refusal(response.status, { code: response.status === 429 ? 'throttled' : 'unreadable', detail: text.slice(0, 200) });
+    return new Refusal(response.status, other);
   }
 }
 
@@ -71,6 +72,7 @@ export async function call(method, path, { query, body, key, version, signal, wa
         signal: signal ? AbortSignal.any([signal, patience]) : patience,
       });
       if (response.ok) {
+        ended(false);
         if (as === 'response') return response;
         return response.status === 204 ? null : await response.json();
       }

@@ -2,33 +2,55 @@
 // give each; a group and a customer may give their own, and have what is above them otherwise.
 
 import { html, nothing } from './lit-html.js';
+import { Refusal } from './ledger.js';
 import { t } from './words.js';
-import { count, money, percent, word } from './show.js';
+import { count, money, percent, understood, word } from './show.js';
 
 /** Amounts by currency as one text, such as `50.00 USD, 40.00 EUR`. */
 const amountsText = (amounts) => Object.entries(amounts ?? {}).map(([currency, amount]) => `${amount} ${currency}`).join(', ');
 
-/** The reverse. What has no currency is of the store's. What it cannot read is left as it is, for the API to refuse. */
-function amountsOf(text, currency) {
-  const parts = (text ?? '').split(/[;,]\s+|[;\n]/).map((part) => part.trim()).filter(Boolean);
-  if (!parts.length) return null;
-  return Object.fromEntries(parts.map((part) => {
-    const [, amount, named] = part.match(/^(\S+)(?:\s+([A-Za-z]{3}))?$/) ?? [null, part, null];
-    return [(named ?? currency).toUpperCase(), /^\d+,\d+$/.test(amount) ? amount.replace(',', '.') : amount];
-  }));
+/** Refuses what nobody can read, before it is sent. */
+function refuse(name, message) {
+  throw new Refusal(400, { code: 'invalid_request', errors: [{ field: t(`setting.${name}`), message }] });
 }
 
-const numberOf = (text) => (/^\d+$/.test(String(text).trim()) ? Number(text) : text);
-const listOf = (text) => (text ?? '').split(',').map((part) => part.trim()).filter(Boolean);
+/** The reverse of `amountsText`, each with its currency once; what has none is of the store's. Nothing where it cannot be read. */
+function amountsOf(text, currency) {
+  const parts = (text ?? '').split(/[;,]\s+|[;\n]/).map((part) => part.trim()).filter(Boolean);
+  const found = {};
+  for (const part of parts) {
+    const [, amount, named] = part.match(/^(\d+(?:[.,]\d+)?)(?:\s+([A-Za-z]{3}))?$/) ?? [];
+    const of = (named ?? currency).toUpperCase();
+    if (amount === undefined || Object.hasOwn(found, of)) return undefined;
+    found[of] = amount.replace(',', '.');
+  }
+  return found;
+}
+
+/** As the document has them, or a refusal. */
+function limits(name, text, currency) {
+  const found = amountsOf(text, currency);
+  if (!found) refuse(name, t('amounts.wrong', { currency }));
+  return Object.keys(found).length ? found : null;
+}
+
+/** What typed amounts are taken for. */
+function amountsHint(text, currency) {
+  const found = Object.entries(amountsOf(text, currency) ?? {}).map(([of, amount]) => understood(amount, of));
+  return found.length && found.every(Boolean) ? found.join(', ') : t('amounts.hint', { currency });
+}
+
+const numberOf = (text) => (/^-?\d+$/.test(String(text).trim()) ? Number(text) : text);
+const listOf = (text) => (text ?? '').split(/[,\n]/).map((part) => part.trim()).filter(Boolean);
 
 const amounts = {
-  read: amountsText, write: (text, { currency }) => amountsOf(text, currency),
-  field: (form, name, { currency }) => form.text(name, t(`setting.${name}`), { max: 500, hint: t('amounts.hint', { currency }) }),
+  read: amountsText, write: (text, { currency, name }) => limits(name, text, currency),
+  field: (form, name, { currency }) => form.text(name, t(`setting.${name}`), { max: 500, hint: amountsHint(form.values[name], currency) }),
   show: (value) => Object.entries(value ?? {}).map(([currency, amount]) => money(amount, currency)).join(', ') || t('none'),
 };
 const number = {
   read: (value) => String(value ?? ''), write: numberOf,
-  field: (form, name) => form.text(name, t(`setting.${name}`), { max: 6, hint: t(`hint.${name}`), required: false }),
+  field: (form, name) => form.text(name, t(`setting.${name}`), { max: 20, hint: t(`hint.${name}`) }),
   show: (value) => count(value),
 };
 const flag = {
@@ -53,15 +75,23 @@ const either = (kinds) => ({
     const [kind, { read }] = Object.entries(kinds).find(([, { is }]) => is(value)) ?? Object.entries(kinds)[0];
     return { [name]: kind, [`${name}.value`]: read?.(value) ?? '' };
   },
-  write: (kind, context, values, name) => kinds[kind].write(values[`${name}.value`], context),
+  write: (kind, context, values) => kinds[kind].write(values[`${context.name}.value`], context),
   field: (form, name, { currency }) => html`${form.choice(name, t(`setting.${name}`), Object.keys(kinds).map((kind) => [kind, t(`${name}.${kind}`)]))}
-    ${kinds[form.values[name]]?.read ? form.text(`${name}.value`, t(`${name}.value`), { max: 500, required: true, hint: t(`hint.${name}.${form.values[name]}`, { currency }) }) : nothing}`,
+    ${kinds[form.values[name]]?.read ? form[kinds[form.values[name]].lines ? 'area' : 'text'](`${name}.value`, t(`${name}.value`), { max: 5000, hint: t(`hint.${name}.${form.values[name]}`, { currency }) }) : nothing}`,
   show: (value) => Object.values(kinds).find(({ is }) => is(value)).show(value),
   several: true,
 });
 
 const daysText = (days) => Object.entries(days).map(([category, of]) => `${category} ${of}`).join(', ');
 const daysOf = (text) => Object.fromEntries(listOf(text).map((part) => part.split(/[\s:]+/)).map(([category, days]) => [category, numberOf(days)]));
+
+function chart(name, text) {
+  try {
+    return text.trim() ? JSON.parse(text) : null;
+  } catch {
+    return refuse(name, t('chart.wrong'));
+  }
+}
 
 const isMap = (value) => value !== null && typeof value === 'object';
 
@@ -72,7 +102,7 @@ const SETTINGS = [
     usage_limit: either({
       none: { is: (value) => value === null || value === undefined, write: () => null, show: () => t('none') },
       percent: { is: (value) => value?.type === 'percent', read: ({ maximum }) => maximum, write: (text) => ({ type: 'percent', maximum: String(text).trim().replace('%', '').trim() }), show: ({ maximum }) => percent(maximum) },
-      fixed: { is: (value) => value?.type === 'fixed', read: ({ maximum }) => amountsText(maximum), write: (text, { currency }) => ({ type: 'fixed', maximum: amountsOf(text, currency) }), show: ({ maximum }) => amounts.show(maximum) },
+      fixed: { is: (value) => value?.type === 'fixed', read: ({ maximum }) => amountsText(maximum), write: (text, { currency, name }) => ({ type: 'fixed', maximum: limits(name, text, currency) }), show: ({ maximum }) => amounts.show(maximum) },
     }),
     usage_base: choice('preceding_lines', 'subtotal_only'),
     sort_order: { ...number, store: true },
@@ -82,11 +112,14 @@ const SETTINGS = [
   }],
   ['topping', {
     topup_min: amounts, topup_max: amounts, topup_limit: amounts, balance_limit: amounts,
-    topup_methods: list(null),
+    topup_methods: either({
+      any: { is: (value) => value === null || value === undefined, write: () => null, show: () => t('topup_methods.any') },
+      some: { is: Array.isArray, lines: true, read: (value) => value.join('\n'), write: (text) => (text ?? '').split('\n').map((line) => line.trim()).filter(Boolean), show: (value) => value.join(', ') || t('none') },
+    }),
     topup_approval: either({
       manual: { is: (value) => value === 'manual' || value === undefined, write: () => 'manual', show: () => t('topup_approval.manual') },
       automatic: { is: (value) => value === 'automatic', write: () => 'automatic', show: () => t('topup_approval.automatic') },
-      manual_above: { is: isMap, read: (value) => amountsText(value.manual_above), write: (text, { currency }) => ({ manual_above: amountsOf(text, currency) ?? {} }), show: (value) => `${t('topup_approval.manual_above')} ${amounts.show(value.manual_above)}` },
+      manual_above: { is: isMap, read: (value) => amountsText(value.manual_above), write: (text, { currency, name }) => ({ manual_above: limits(name, text, currency) ?? {} }), show: (value) => `${t('topup_approval.manual_above')} ${amounts.show(value.manual_above)}` },
     }),
     topup_pending_days: number,
     withdrawal: flag, withdrawable: list([]),
@@ -104,7 +137,7 @@ const SETTINGS = [
     currency: { ...list(null), read: (value) => value ?? '', write: (text) => text.trim().toUpperCase(), show: (value) => value, store: true },
     time_zone: { ...list(null), read: (value) => value ?? '', write: (text) => text.trim(), show: (value) => value, store: true },
     chart_of_accounts: {
-      read: (value) => (value ? JSON.stringify(value, null, 1) : ''), write: (text) => (text.trim() ? JSON.parse(text) : null), store: true,
+      read: (value) => (value ? JSON.stringify(value, null, 1) : ''), write: (text, { name }) => chart(name, text), store: true,
       field: (form, name) => form.area(name, t(`setting.${name}`), { max: 20_000, rows: 6, hint: t('hint.chart_of_accounts') }),
       show: (value) => JSON.stringify(value),
     },
@@ -114,27 +147,37 @@ const SETTINGS = [
 const all = Object.assign({}, ...SETTINGS.map(([, fields]) => fields));
 const own = (name) => `own.${name}`;
 
-/** What a form begins with that shows this policy. */
-export function policyForm(policy, { inherits = false } = {}) {
-  const values = {};
-  for (const [name, setting] of Object.entries(all)) {
-    if (inherits && setting.store) continue;
-    if (inherits) values[own(name)] = Object.hasOwn(policy, name);
-    if (setting.several) Object.assign(values, setting.read(policy[name], name));
-    else values[name] = setting.read(policy[name] ?? (name === 'enabled' ? true : undefined));
-    if (values[name] === undefined) values[name] = '';
-  }
-  return values;
+const read = (name, value) => (all[name].several ? all[name].read(value, name) : { [name]: all[name].read(value) });
+
+/** What a form begins with that shows the store's settings. */
+export const settingsForm = (settings) => Object.assign({}, ...Object.keys(all).map((name) => read(name, settings[name])));
+
+/** What a form begins with that shows what is given of its own; where nothing is, what is in force. */
+export function ownForm(policy, effective) {
+  const names = Object.keys(all).filter((name) => !all[name].store);
+  return Object.assign({}, ...names.map((name) => {
+    const given = Object.hasOwn(policy, name);
+    return { [own(name)]: given, ...read(name, given ? policy[name] : effective[name]?.value) };
+  }));
 }
 
-/** The policy that a form says. Where it inherits, what is not the form's own is left out. */
-export function policyOf(values, { inherits = false, currency }) {
-  const policy = {};
-  for (const [name, setting] of Object.entries(all)) {
-    if (inherits && (setting.store || !values[own(name)])) continue;
-    policy[name] = setting.write(values[name], { currency }, values, name);
+/** The document that a form makes of the one that it began with: what nobody touched stays as it is, to the letter. */
+function changed(form, document, currency, names) {
+  const policy = { ...document };
+  for (const name of names) {
+    const touched = [name, `${name}.value`, own(name)].some((field) => Object.hasOwn(form.touched, field));
+    if (touched) policy[name] = all[name].write(form.values[name], { currency, name }, form.values);
   }
   return policy;
+}
+
+/** The settings that a form says. */
+export const settingsOf = (form, settings) => changed(form, settings, form.values.currency || settings.currency, Object.keys(all));
+
+/** What of its own a form says. */
+export function ownOf(form, policy, currency) {
+  const names = Object.keys(all).filter((name) => !all[name].store && form.values[own(name)]);
+  return Object.fromEntries(Object.entries(changed(form, policy, currency, names)).filter(([name]) => !all[name] || form.values[own(name)]));
 }
 
 /** The fields of a policy, by what they are about. */

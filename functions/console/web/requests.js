@@ -8,8 +8,13 @@ import { topupActions, topups } from './topups.js';
 import { link, View } from './view.js';
 
 export class Requests extends View {
-  load(signal) {
-    return get('topups', { status: 'pending', cursor: this.place.query.cursor }, signal);
+  /** Those that were answered here stay where they are until the list is read again: nothing slides under the pointer. */
+  answered = new Set();
+
+  async load(signal) {
+    const page = await get('topups', { status: 'pending', cursor: this.place.query.cursor }, signal);
+    this.answered.clear();
+    return page;
   }
 
   move(place) {
@@ -17,16 +22,16 @@ export class Requests extends View {
     this.read();
   }
 
-  done = (text) => {
-    this.told = text;
-    this.read();
+  done = (text, topup) => {
+    this.answered.add(topup.id);
+    this.tell(text);
     dispatchEvent(new Event('scrip:waiting'));
   };
 
   content({ data, next_cursor: next }) {
-    return html`<h1>${t('menu.requests')}</h1>
-      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
-      ${topups(data, { customers: true, actions: (topup) => topupActions(this, topup, this.done) })}
+    return html`<h1>${t('menu.requests')}</h1>${this.saying()}
+      ${topups(data, { customers: true, actions: (topup) => (this.answered.has(topup.id) ? html`<span>${t('answered')}</span>` : topupActions(this, topup, this.done)) })}
+      ${this.answered.size ? html`<p><button type="button" class="plain" @click=${this.read}>${t('again')}</button></p>` : nothing}
       ${pager(next, { first: this.place.query.cursor ? link(['requests']) : null, more: link(['requests'], { cursor: next }) })}`;
   }
 }

@@ -1,15 +1,20 @@
 // Who is signed in. A token is kept for this tab alone (sessionStorage), and is never in an address.
 
+import { forget, forgetAll, keep as store, kept } from './kept.js';
+
 const page = location.pathname.replace(/\/$/, '').split('/').pop();
 const KEPT = `scrip:${page}:session`;
 const PENDING = `scrip:${page}:sign-in`;
+
+/** How long the issuer may take to answer, in milliseconds. */
+const PATIENCE = 10_000;
 
 const meta = (name) => document.querySelector(`meta[name="scrip-${name}"]`)?.content ?? '';
 const issuer = meta('issuer');
 const client = meta('client');
 const audience = meta('audience');
 
-let session = JSON.parse(sessionStorage.getItem(KEPT) ?? 'null');
+let session = kept(KEPT);
 let listener = () => {};
 
 /** Whether there is an issuer to sign in at. */
@@ -42,13 +47,13 @@ export const owner = () => session?.owner ?? '';
 
 function keep(next) {
   session = next;
-  if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
-  else sessionStorage.removeItem(KEPT);
+  if (next) store(KEPT, next);
+  else forget(KEPT);
 }
 
 /** Signs in with an API key. */
 export function useKey(key) {
-  keep({ kind: 'key', bearer: key, owner: 'key' });
+  keep({ kind: 'key', bearer: key, owner: key.slice(-16) });
 }
 
 /** Signs in with a token that was handed over. */
@@ -56,14 +61,14 @@ export function useToken(token) {
   keep({ kind: 'token', bearer: token, owner: claims(token).sub ?? '' });
 }
 
-/** Calls this when the ledger takes the credential no longer. */
+/** Calls this with whether the ledger takes the credential no longer. */
 export function onEnd(call) {
   listener = call;
 }
 
-/** The ledger does not take the credential any more. */
-export function ended() {
-  listener();
+/** The ledger takes the credential no longer, or does again. */
+export function ended(over = true) {
+  listener(over);
 }
 
 /** Forgets the credential, and nothing that was typed. */
@@ -71,10 +76,22 @@ export function drop() {
   keep(null);
 }
 
+/** Asks the issuer to renew nothing by this any more, where it takes that. */
+async function revoke(refresh) {
+  try {
+    const { oauth, options, server } = await discovered();
+    if (server.revocation_endpoint) await oauth.revocationRequest(server, { client_id: client }, oauth.None(), refresh, options);
+  } catch {
+    // It ends by itself.
+  }
+}
+
 /** Forgets everything that this tab holds. */
-export function signOut() {
-  sessionStorage.clear();
+export async function signOut() {
+  const { refresh } = session ?? {};
+  forgetAll();
   keep(null);
+  if (refresh) await revoke(refresh);
 }
 
 const own = () => location.origin + location.pathname;
@@ -83,7 +100,7 @@ const own = () => location.origin + location.pathname;
 async function discovered() {
   const oauth = await import('./oauth4webapi.js');
   const url = new URL(issuer);
-  const options = { [oauth.allowInsecureRequests]: ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) };
+  const options = { [oauth.allowInsecureRequests]: ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname), signal: () => AbortSignal.timeout(PATIENCE) };
   const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, options));
   return { oauth, options, server };
 }
@@ -97,7 +114,7 @@ export async function begin() {
   const verifier = oauth.generateRandomCodeVerifier();
   const state = oauth.generateRandomState();
   const nonce = oauth.generateRandomNonce();
-  sessionStorage.setItem(PENDING, JSON.stringify({ verifier, state, nonce, place: location.hash }));
+  store(PENDING, { verifier, state, nonce, place: location.hash });
   const url = new URL(server.authorization_endpoint);
   url.search = new URLSearchParams({
     client_id: client, redirect_uri: own(), response_type: 'code', scope, state, nonce, audience,
@@ -114,11 +131,12 @@ function take(answer) {
 /** Ends a sign-in that came back in this page's address; answers whether there was one. */
 export async function finish() {
   const query = new URLSearchParams(location.search);
-  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? 'null');
-  if (!(query.has('code') || query.has('error')) || !pending) return false;
-  sessionStorage.removeItem(PENDING);
+  const pending = kept(PENDING);
+  if (!(query.has('code') || query.has('error'))) return false;
   const back = new URL(location.href);
-  history.replaceState(null, '', location.pathname + pending.place);
+  history.replaceState(null, '', location.pathname + (pending?.place ?? ''));
+  if (!pending) return false;
+  forget(PENDING);
   const { oauth, options, server } = await discovered();
   const us = { client_id: client };
   const params = oauth.validateAuthResponse(server, us, back, pending.state);

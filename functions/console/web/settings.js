@@ -6,7 +6,7 @@ import { t } from './words.js';
 import { isZero, money, moment, typed, useZone } from './show.js';
 import { notice } from './form.js';
 import { figures } from './parts.js';
-import { policyFields, policyForm, policyOf } from './policy.js';
+import { policyFields, settingsForm, settingsOf } from './policy.js';
 import { View } from './view.js';
 
 /** How long nobody types before the quote is asked for, in milliseconds. */
@@ -20,17 +20,31 @@ export class Settings extends View {
     return told;
   }
 
-  form_() {
+  /** The settings; only what is touched is another than what is in force. */
+  rules() {
     const { settings, version } = this.data;
-    return this.form('settings', () => ({
-      values: { version, ...policyForm(settings), order: '140.00', credit: '500.00' }, currency: settings.currency,
-      send: (values) => call('PUT', 'settings', { body: policyOf(values, { currency: settings.currency }), version: values.version }),
-      done: () => {
-        this.drop('settings');
-        this.told = t('saved');
-        this.read();
+    const form = this.form('settings', {
+      keyed: false, values: settingsForm(settings), currency: settings.currency,
+      send: async () => {
+        try {
+          return await call('PUT', 'settings', { body: settingsOf(form, settings), version });
+        } catch (error) {
+          // What somebody else wrote is shown beside what was typed here.
+          if (error instanceof Refusal && error.code === 'conflict') this.read();
+          throw error;
+        }
       },
-    }));
+      done: (told) => {
+        this.data = told;
+        this.tell(t('saved'));
+      },
+    });
+    return form;
+  }
+
+  /** The order that is asked about: no part of the settings. */
+  order() {
+    return this.form('order', { values: { order: '140.00', credit: '500.00' }, currency: this.rules().currency });
   }
 
   /** Asks what the order would use, once nobody types any more. */
@@ -41,36 +55,33 @@ export class Settings extends View {
 
   quote = async () => {
     if (!this.data || this.signal.aborted) return;
-    const { values } = this.form_();
-    const asked = {};
+    const [rules, { values: { order, credit } }] = [this.rules(), this.order()];
+    let mine;
     try {
-      asked.body = { settings: policyOf(values, { currency: this.data.settings.currency }), credit: typed(values.credit),
-        order: { currency: values.currency, lines: [{ code: 'sub_total', amount: typed(values.order), sort_order: 1 }] } };
-    } catch {
-      return;
-    }
-    const mine = JSON.stringify(asked.body);
-    this.asked = mine;
-    try {
-      const terms = await call('POST', 'settings/quote', { body: asked.body, signal: this.signal });
-      if (this.asked === mine) this.quoted = { terms, currency: values.currency };
+      const settings = settingsOf(rules, this.data.settings);
+      // Before the credit among the order's lines, wherever that stands.
+      const body = { settings, credit: typed(credit), order: { currency: rules.currency, lines: [{ code: 'sub_total', amount: typed(order), sort_order: Number(settings.sort_order) - 1 }] } };
+      mine = JSON.stringify(body);
+      this.asked = mine;
+      const terms = await call('POST', 'settings/quote', { body, signal: this.signal });
+      if (this.asked === mine) this.quoted = { terms, currency: rules.currency };
     } catch (error) {
       if (this.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
-      if (this.asked === mine) this.quoted = { error, currency: values.currency };
+      if (this.asked === mine) this.quoted = { error, currency: rules.currency };
     }
     this.draw();
   };
 
   content({ version, reach_back: reach }) {
-    const form = this.form_();
+    const [form, order] = [this.rules(), this.order()];
     const { currency } = this.data.settings;
     const input = (event) => { if (event.target.name) this.quoteSoon(); };
     return html`<h1>${t('menu.settings')}</h1>
-      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
+      ${this.saying()}
       ${reach ? html`<p class="notice" role="status">${t(`reach.${reach.status}`, { dated: reach.dated, accounts: reach.accounts, at: reach.finished_at ? moment(reach.finished_at) : '' })}</p>` : nothing}
       <div class="split" @input=${input}><div>${form.show(policyFields(form, { currency }), t('save'))}<p><small>${t('settings.version', { version })}</small></p></div>
-      <aside class="card"><h2>${t('quote.what')}</h2><form @input=${form.input} @submit=${(event) => event.preventDefault()}>${form.amount('order', t('quote.order'), { currency: form.values.currency })}${form.amount('credit', t('quote.credit'), { currency: form.values.currency })}</form>
+      <aside class="card"><h2>${t('quote.what')}</h2><form @input=${order.input} @submit=${(event) => event.preventDefault()}>${order.amount('order', t('quote.order'))}${order.amount('credit', t('quote.credit'))}</form>
         <div aria-live="polite">${this.answer()}</div></aside></div>`;
   }
 

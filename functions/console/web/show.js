@@ -23,14 +23,20 @@ function format(kind, options) {
   return formats.get(name);
 }
 
+/** As many decimals as the text of an amount has: the ledger's are ISO's, of which the browser's differ for some currencies. */
+function decimals(amount) {
+  const digits = amount.split('.')[1]?.length ?? 0;
+  return { minimumFractionDigits: digits, maximumFractionDigits: digits };
+}
+
 /** An amount, such as `$12.50`. */
 export function money(amount, currency) {
-  return format(Intl.NumberFormat, { style: 'currency', currency }).format(amount);
+  return format(Intl.NumberFormat, { style: 'currency', currency, ...decimals(amount) }).format(amount);
 }
 
 /** An amount with its sign, as a movement. */
 export function movement(amount, currency) {
-  return format(Intl.NumberFormat, { style: 'currency', currency, signDisplay: 'exceptZero' }).format(amount);
+  return format(Intl.NumberFormat, { style: 'currency', currency, signDisplay: 'exceptZero', ...decimals(amount) }).format(amount);
 }
 
 /** A whole number. */
@@ -40,7 +46,7 @@ export function count(number) {
 
 /** A share, given as a decimal in percent. */
 export function percent(share) {
-  return `${format(Intl.NumberFormat, { maximumFractionDigits: 2 }).format(share)} %`;
+  return `${format(Intl.NumberFormat, { maximumFractionDigits: 4 }).format(share)} %`;
 }
 
 /** The day of a moment, in the store. */
@@ -104,16 +110,21 @@ export function negated(amount) {
 }
 
 /**
- * What somebody typed as an amount, as the ledger takes it: digits and one point. A comma is a point; both in one are refused by the
- * ledger, since nobody can tell thousands from cents.
+ * What somebody typed as an amount, as the ledger takes it: digits and one point. A comma is a point, and what stands before groups of
+ * three digits falls away; all else stays as it is, for the ledger to refuse.
  */
 export function typed(text) {
-  const plain = text.trim().replace(/[\s\u00a0\u202f']/g, '');
-  return /^\d+,\d+$/.test(plain) ? plain.replace(',', '.') : plain;
+  const plain = text.trim();
+  const grouped = /^\d{1,3}(?:[ \u00a0\u202f\u2019']\d{3})+(?:[.,]\d+)?$/.test(plain) ? plain.replace(/[ \u00a0\u202f\u2019']/g, '') : plain;
+  return /^\d+,\d+$/.test(grouped) ? grouped.replace(',', '.') : grouped;
 }
 
 /** What a typed amount will be taken for; nothing while it is none. */
 export function understood(text, currency) {
   const amount = typed(text ?? '');
-  return /^\d{1,12}(\.\d{1,4})?$/.test(amount) && /^[A-Z]{3}$/.test(currency ?? '') ? money(amount, currency) : '';
+  if (!/^\d{1,12}(\.\d{1,4})?$/.test(amount) || !/^[A-Z]{3}$/.test(currency ?? '')) return '';
+  const { maximumFractionDigits: usual } = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions();
+  const [whole, decimals = ''] = amount.split('.');
+  const digits = decimals.padEnd(usual, '0');
+  return money(digits ? `${whole}.${digits}` : whole, currency);
 }

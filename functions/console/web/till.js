@@ -5,6 +5,7 @@ import { call, customerPath, get, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { isZero, moment, money, typed, useZone } from './show.js';
 import { given, givenAmount, notice } from './form.js';
+import { forget, keep, kept } from './kept.js';
 import { badge, figures, lots } from './parts.js';
 import { go, link, View } from './view.js';
 
@@ -29,6 +30,13 @@ export class Till extends View {
     useZone(customer.policy.time_zone.value);
     this.quoteSoon();
     return { customer };
+  }
+
+  move(at) {
+    const before = this.place.parts[2];
+    super.move(at);
+    // Back from the receipt, the account is another.
+    if (before && !at.parts[2]) this.read();
   }
 
   leave() {
@@ -70,6 +78,7 @@ export class Till extends View {
         this.found = [...(byId ? [byId] : []), ...page.data.filter(({ customer }) => customer !== byId?.customer)];
         this.findError = null;
       } catch (error) {
+        if (this.signal.aborted) return;
         if (!(error instanceof Refusal)) throw error;
         this.findError = error;
       }
@@ -82,23 +91,34 @@ export class Till extends View {
       ${this.found ? (this.found.length ? html`<ul class="cards">${this.found.map(({ customer, name, email, group }) => html`<li><a href=${link(['till', customer])}><strong>${name ?? customer}</strong></a><small>${[customer, email, group].filter(Boolean).join(' · ')}</small></li>`)}</ul>` : html`<p class="empty" role="status">${t('till.none.found')}</p>`) : nothing}`;
   }
 
-  form_() {
-    const currency = this.data.customer.accounts[0]?.currency ?? this.data.customer.policy?.currency?.value ?? 'USD';
-    return this.form('sale', () => ({
+  /** The sale. Exactly what was shown is taken, or nothing: the account may have changed since. */
+  sale_() {
+    const currency = this.data.customer.accounts[0]?.currency ?? this.data.customer.policy.currency.value;
+    const form = this.form('sale', {
       values: { currency },
-      send: (values, key, waiting, again) => {
-        // Exactly what was shown, or nothing: the account may have changed since.
-        if (!again) values.agreed = this.terms?.applied;
-        this.form_().keep();
-        return call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
-          order: { id: given(values.order), ...orderOf(values) }, amount: givenAmount(values.amount) ?? values.agreed, ...(values.hold ? { hold: true } : {}) } });
+      send: async (values, key, waiting, again) => {
+        const asked = JSON.stringify(this.quoteOf(values));
+        // What is sent again is what was sent, unless it was changed: then the ledger tells.
+        const agreed = again && form.touched.agreed?.of === asked ? form.touched.agreed : { of: asked, amount: givenAmount(values.amount) ?? this.terms?.applied };
+        form.touched = { ...form.touched, agreed };
+        form.keep();
+        try {
+          return await call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
+            order: { id: given(values.order), ...this.orderOf(values) }, amount: agreed.amount, ...(values.hold ? { hold: true } : {}) } });
+        } finally {
+          this.quoteSoon();
+        }
       },
       done: (answer) => {
-        this.drop('sale');
-        sessionStorage.setItem(RECEIPT, JSON.stringify({ customer: this.customer, name: this.data.customer.name, currency: answer.entry.currency, ...answer }));
-        go(link(['till', this.customer, 'receipt']).slice(1));
+        const { customer } = this;
+        keep(RECEIPT, { customer, name: this.data.customer.name, currency: answer.entry.currency, ...answer });
+        if (this.signal.aborted) this.tell(t('told.sold', { customer, amount: money(answer.applied, answer.entry.currency) }));
+        else go(link(['till', customer, 'receipt']).slice(1));
+        this.quoted = null;
+        this.read();
       },
-    }));
+    });
+    return form;
   }
 
   quoteSoon() {
@@ -109,13 +129,13 @@ export class Till extends View {
   /** Asks what the sale would use, before it is made. */
   quote = async () => {
     if (!this.data?.customer || this.signal.aborted) return;
-    const { values } = this.form_();
+    const { values } = this.sale_();
     if (!values.total) {
       this.quoted = null;
       this.draw();
       return;
     }
-    const body = quoteOf(values);
+    const body = this.quoteOf(values);
     const mine = JSON.stringify(body);
     this.asked = mine;
     try {
@@ -129,17 +149,31 @@ export class Till extends View {
     this.draw();
   };
 
-  /** What the quote says of the sale as it stands; nothing while that changes. */
+  /** What was answered of the sale as it stands; nothing while that changes. */
+  get current() {
+    return this.quoted?.of === JSON.stringify(this.quoteOf(this.sale_().values)) ? this.quoted : null;
+  }
+
   get terms() {
-    const { of, terms } = this.quoted ?? {};
-    return of === JSON.stringify(quoteOf(this.form_().values)) && terms && !isZero(terms.applied) ? terms : undefined;
+    const terms = this.current?.terms;
+    return terms && !isZero(terms.applied) ? terms : undefined;
+  }
+
+  quoteOf(values) {
+    return { order: this.orderOf(values), amount: givenAmount(values.amount) };
+  }
+
+  /** The sale as an order: the till knows its total alone, which stands before the credit among the lines. */
+  orderOf({ currency, total }) {
+    return { currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: this.data.customer.policy.sort_order.value - 1 }] };
   }
 
   sale(customer) {
-    const form = this.form_();
+    const form = this.sale_();
     const { currency } = form;
     const account = customer.accounts.find((one) => one.currency === currency);
-    const { terms, error } = this.quoted ?? {};
+    const { terms, error } = this.current ?? {};
+    const waits = Boolean(form.values.total) && !this.current;
     return html`<p class="crumb"><a href=${link(['till'])}>${t('till.other')}</a></p>
       <h1 class="name">${customer.name ?? customer.customer} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
       <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')} · <a href=${link(['customers', customer.customer])}>${t('till.more')}</a></p>
@@ -149,19 +183,19 @@ export class Till extends View {
           <div class="grid">${form.amount('total', t('till.total'))}${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map((one) => [one.currency, one.currency])) : nothing}</div>
           ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
           ${form.check('hold', t('till.hold'))}
-          <div class="quote" aria-live="polite">${error ? notice(error, currency) : terms ? html`${figures([[t('quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : nothing}</div>`,
-    this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'))}</section>
+          <div class="quote" aria-live="polite">${error ? notice(error, currency) : terms ? html`${figures([[t('quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}</div>`,
+    this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'), { wait: waits && !form.sent })}</section>
       <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
         <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;
   }
 
   /** What was taken, as the ledger said, to print. */
   receipt() {
-    const sold = JSON.parse(sessionStorage.getItem(RECEIPT) ?? 'null');
+    const sold = kept(RECEIPT);
     if (sold?.customer !== this.customer) return html`<p class="notice">${t('receipt.gone')}</p><p><a href=${link(['till', this.customer])}>${t('till.sale')}</a></p>`;
     const { entry, account, currency } = sold;
     const next = (where) => () => {
-      sessionStorage.removeItem(RECEIPT);
+      forget(RECEIPT);
       go(link(where).slice(1));
       this.read();
     };
@@ -174,8 +208,3 @@ export class Till extends View {
         <button type="button" class="plain" @click=${next(['customers', this.customer])}>${t('till.more')}</button></div>`;
   }
 }
-
-const quoteOf = (values) => ({ order: orderOf(values), amount: givenAmount(values.amount) });
-
-/** The sale as an order: the till knows its total alone. */
-const orderOf = ({ currency, total }) => ({ currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: 1 }] });

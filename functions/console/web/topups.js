@@ -4,7 +4,7 @@ import { html, nothing } from './lit-html.js';
 import { call, customerPath, part } from './ledger.js';
 import { t } from './words.js';
 import { moment, money, typed, word } from './show.js';
-import { given } from './form.js';
+import { deed, given } from './form.js';
 import { badge } from './parts.js';
 import { link } from './view.js';
 
@@ -27,18 +27,11 @@ export function topups(list, { actions, customers = false, own = false } = {}) {
 export function topupActions(view, topup, done) {
   const path = (rest) => customerPath(topup.customer, `/topups/${part(topup.id)}/${rest}`);
   const name = `topup:${topup.customer}:${topup.id}`;
-  const drop = () => ['approve', 'less', 'reject'].forEach((deed) => view.drop(`${name}:${deed}`));
-  const approved = ({ topup: { currency }, entry }) => {
-    drop();
-    done(t('told.approve', { amount: money(entry.amount, currency), customer: topup.customer }));
-  };
-  const approve = view.deed(`${name}:approve`, () => ({ currency: topup.currency, send: (key, waiting) => call('POST', path('approve'), { body: {}, key, waiting }), done: approved }));
-  const less = view.form(`${name}:less`, () => ({ currency: topup.currency, send: ({ amount }, key, waiting) => call('POST', path('approve'), { body: { amount: typed(amount) }, key, waiting }), done: approved }));
-  const reject = view.form(`${name}:reject`, () => ({ send: ({ reason }) => call('POST', path('reject'), { body: { reason: given(reason) } }), done: () => {
-    drop();
-    done(t('told.reject', { customer: topup.customer }));
-  } }));
-  return html`${approve.button(t('do.approve'), { main: true })}
+  const approved = ({ topup: { currency }, entry }) => done(t('told.approve', { amount: money(entry.amount, currency), customer: topup.customer }), topup);
+  const approve = view.form(`${name}:approve`, { currency: topup.currency, send: (_, key, waiting) => call('POST', path('approve'), { body: {}, key, waiting }), done: approved });
+  const less = view.form(`${name}:less`, { currency: topup.currency, send: ({ amount }, key, waiting) => call('POST', path('approve'), { body: { amount: typed(amount) }, key, waiting }), done: approved });
+  const reject = view.form(`${name}:reject`, { send: ({ reason }) => call('POST', path('reject'), { body: { reason: given(reason) } }), done: () => done(t('told.reject', { customer: topup.customer }), topup) });
+  return html`${deed(approve, t('do.approve'), { main: true })}
     <details><summary>${t('do.less')}</summary>${less.show(less.amount('amount', t('topup.paid')), t('do.approve'))}</details>
     <details><summary>${t('do.reject')}</summary>${reject.show(reject.text('reason', t('reason'), { required: true }), t('do.reject'), { danger: true })}</details>`;
 }

@@ -1,14 +1,15 @@
 // What every screen does: it reads, shows, and is left.
 
-import { html } from './lit-html.js';
+import { html, nothing } from './lit-html.js';
 import { Refusal } from './ledger.js';
-import { Deed, Form } from './form.js';
+import { Form } from './form.js';
 import { failed, reading } from './parts.js';
 import { t } from './words.js';
 
-/** Goes to another place of these pages, such as `#/customers/alice`. */
+/** Goes to another place of these pages, such as `#/customers/alice`; to the same, it is read again. */
 export function go(place) {
-  location.hash = place;
+  if (location.hash.slice(1) === place) dispatchEvent(new HashChangeEvent('hashchange', { newURL: 'again' }));
+  else location.hash = place;
 }
 
 /** An address within these pages. */
@@ -59,11 +60,15 @@ export class View {
 
   /** Reads what is shown. What was there stays until it is. */
   read = async () => {
+    // What is asked later is newer, whichever answer comes first.
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     this.error = null;
     try {
-      this.data = await this.load(this.signal);
+      const data = await this.load(this.signal);
+      if (turn !== this.turn) return;
+      this.data = data;
     } catch (error) {
-      if (this.signal.aborted) return;
+      if (this.signal.aborted || turn !== this.turn) return;
       if (!(error instanceof Refusal)) throw error;
       this.error = error;
     }
@@ -85,22 +90,35 @@ export class View {
     return this.place.parts.slice(0, 2).join('/');
   }
 
-  /** The form of this name, made at its first use. */
+  /** The form of this name, made at its first use; what it begins with and does is as of now. */
   form(name, options) {
-    if (!this.forms.has(name)) this.forms.set(name, new Form(`${this.about}:${name}`, { draw: this.draw, ...options() }));
-    return this.forms.get(name);
+    if (!this.forms.has(name)) this.forms.set(name, new Form(`${this.about}:${name}`, options));
+    return this.forms.get(name).update({ draw: this.draw, ...options });
   }
 
-  /** What is done by one click, made at its first use. */
-  deed(name, options) {
-    if (!this.forms.has(name)) this.forms.set(name, new Deed(`${this.about}:${name}`, { draw: this.draw, ...options() }));
-    return this.forms.get(name);
-  }
-
-  /** Forgets a form that was left: the next one has another key. */
+  /** Forgets a form that was left, unless nobody knows what became of it: the next one has another key. */
   drop(name) {
-    this.forms.get(name)?.forget();
-    this.forms.delete(name);
+    const form = this.forms.get(name);
+    if (form?.idle) {
+      form.reset();
+      this.forms.delete(name);
+    }
+  }
+
+  /** Says what was done: here, or, if this was left meanwhile, wherever the reader is. */
+  tell(text) {
+    if (this.signal.aborted) {
+      dispatchEvent(new CustomEvent('scrip:told', { detail: text }));
+      return;
+    }
+    this.told = text;
+    this.draw();
+    document.getElementById('told')?.focus();
+  }
+
+  /** What was done last. */
+  saying() {
+    return this.told ? html`<p class="notice good" role="status" id="told" tabindex="-1">${this.told}</p>` : nothing;
   }
 
   show() {

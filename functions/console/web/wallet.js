@@ -5,7 +5,7 @@ import { call, customerPath, get, part, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
 import { isNegative, isZero, lastDay, money, moment, typed, useZone, word } from './show.js';
-import { given, notice } from './form.js';
+import { deed, given, notice } from './form.js';
 import { figures, lots, movements } from './parts.js';
 import { topups } from './topups.js';
 import { onDefect, View } from './view.js';
@@ -37,15 +37,18 @@ class Wallet extends View {
   }
 
   booked(text) {
-    this.told = text;
-    this.read();
+    this.tell(text);
+    if (!this.signal.aborted) this.read();
   }
 
   more = async () => {
     this.reading = true;
     this.draw();
+    const { turn } = this;
     try {
       const page = await get(customerPath(this.customer, '/entries'), { limit: 20, cursor: this.next }, this.signal);
+      // What was booked meanwhile made it another list.
+      if (turn !== this.turn) return;
       this.entries.push(...page.data);
       this.next = page.next_cursor;
       this.moreError = null;
@@ -53,8 +56,9 @@ class Wallet extends View {
       if (this.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
       this.moreError = error;
+    } finally {
+      this.reading = false;
     }
-    this.reading = false;
     this.draw();
   };
 
@@ -63,7 +67,7 @@ class Wallet extends View {
     const waiting = requests.filter(({ status }) => status === 'pending');
     return html`<h1>${customer.name ? t('wallet.of', { name: customer.name }) : t('wallet')}</h1>
       ${customer.frozen ? html`<p class="notice bad">${t('wallet.frozen')}</p>` : nothing}
-      ${this.told ? html`<p class="notice good" role="status">${this.told}</p>` : nothing}
+      ${this.saying()}
       ${accounts.length ? accounts.map((account) => this.account(account)) : html`<p class="empty">${t('wallet.empty')}</p>`}
       <section class="card" aria-label=${t('do.topup')}><h2>${t('do.topup')}</h2>${this.ask(customer)}
         ${requests.length ? html`<h3>${t(waiting.length ? 'wallet.requests.waiting' : 'wallet.requests', { count: waiting.length })}</h3>${topups(requests, { own: true, actions: (topup) => this.cancel(topup) })}` : nothing}</section>
@@ -91,15 +95,12 @@ class Wallet extends View {
   /** Asks for a top-up. */
   ask(customer) {
     const terms = customer.terms ?? {};
-    const form = this.form('topup', () => ({
+    const form = this.form('topup', {
       values: { currency: this.currency(customer), mode: 'offline', method: terms.topup_methods?.[0] ?? '' },
       send: (values, key, waiting) => call('POST', customerPath(this.customer, '/topups'), { key, waiting, body: {
         amount: typed(values.amount), currency: values.currency, payment: { mode: values.mode, method: given(values.method), reference: given(values.reference) } } }),
-      done: ({ topup }) => {
-        this.drop('topup');
-        this.booked(t(`told.topup.${topup.status}`, { amount: money(topup.amount, topup.currency) }));
-      },
-    }));
+      done: ({ topup }) => this.booked(t(`told.topup.${topup.status}`, { amount: money(topup.amount, topup.currency) })),
+    });
     const bounds = ['topup_min', 'topup_max'].filter((name) => terms[name]?.[form.currency]).map((name) => t(`terms.${name}`, { amount: money(terms[name][form.currency], form.currency) })).join(' · ');
     return form.show(html`<div class="grid">${form.amount('amount', t('amount'), { hint: bounds })}
       ${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map(({ currency }) => [currency, currency])) : nothing}
@@ -109,25 +110,18 @@ class Wallet extends View {
   }
 
   cancel(topup) {
-    const name = `cancel:${topup.id}`;
-    const deed = this.deed(name, () => ({ send: () => call('POST', customerPath(this.customer, `/topups/${part(topup.id)}/cancel`), { body: {} }), done: () => {
-      this.drop(name);
-      this.booked(t('told.cancel'));
-    } }));
-    return deed.button(t('do.cancel'));
+    const form = this.form(`cancel:${topup.id}`, { send: () => call('POST', customerPath(this.customer, `/topups/${part(topup.id)}/cancel`), { body: {} }), done: () => this.booked(t('told.cancel')) });
+    return deed(form, t('do.cancel'));
   }
 
   /** Takes money out, where the shop lets customers do so. */
   withdraw(customer) {
     if (!customer.terms?.withdrawal || !customer.accounts.length) return nothing;
-    const form = this.form('withdraw', () => ({
+    const form = this.form('withdraw', {
       values: { currency: this.currency(customer) },
       send: (values, key, waiting) => call('POST', customerPath(this.customer, '/withdrawals'), { key, waiting, body: { amount: typed(values.amount), currency: values.currency, journal: given(values.journal), reference: given(values.reference) } }),
-      done: ({ entry }) => {
-        this.drop('withdraw');
-        this.booked(t('told.withdraw.own', { amount: money(entry.amount.replace(/^-/, ''), entry.currency) }));
-      },
-    }));
+      done: ({ entry }) => this.booked(t('told.withdraw.own', { amount: money(entry.amount.replace(/^-/, ''), entry.currency) })),
+    });
     const kinds = (customer.terms.withdrawable ?? []).map((category) => word('category', category)).join(', ');
     return html`<section class="card" aria-label=${t('do.withdraw')}><h2>${t('do.withdraw')}</h2>${form.show(html`<p>${t('withdraw.kinds', { kinds })}</p><div class="grid">${form.amount('amount', t('amount'))}
       ${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map(({ currency }) => [currency, currency])) : nothing}
@@ -145,6 +139,11 @@ function begin() {
   });
 }
 
+async function leave() {
+  await session.signOut();
+  location.replace(location.pathname);
+}
+
 function signIn() {
   return html`<main id="main" class="sign" tabindex="-1"><h1>${t('wallet')}</h1>
     ${trouble ? html`<p class="notice bad" role="alert">${trouble}</p>` : nothing}
@@ -154,7 +153,7 @@ function signIn() {
 }
 
 function shell() {
-  return html`${embedded ? nothing : html`<header class="top"><strong>${t('wallet')}</strong><span class="who">${languages()}<button type="button" class="plain" @click=${() => { session.signOut(); location.replace(location.pathname); }}>${t('sign.out')}</button></span></header>`}
+  return html`${embedded ? nothing : html`<header class="top"><strong>${t('wallet')}</strong><span class="who">${languages()}<button type="button" class="plain" @click=${leave}>${t('sign.out')}</button></span></header>`}
     ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} ${embedded ? nothing : html`<button type="button" class="main" @click=${begin}>${t('sign.again')}</button>`}</div>` : nothing}
     ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
     <main id="main" class="wallet" tabindex="-1">${view.show()}</main>`;
@@ -176,11 +175,11 @@ onDefect((told) => {
   trouble = told;
   draw();
 });
-session.onEnd(() => {
-  if (!view) return;
-  over = true;
+session.onEnd((ended) => {
+  if (!view || over === ended) return;
+  over = ended;
   // The shop's page may have another token.
-  if (embedded) parent.postMessage({ scrip: 'expired' }, '*');
+  if (over && embedded) parent.postMessage({ scrip: 'expired' }, '*');
   draw();
 });
 
@@ -189,9 +188,17 @@ if (embedded) {
   addEventListener('message', ({ source, data }) => {
     // Who may frame this page is said by its Content-Security-Policy; nobody else can be its parent.
     if (source !== parent || typeof data?.scripToken !== 'string') return;
+    if (!data.scripToken) {
+      // The shop's customer has gone.
+      view?.leave();
+      view = null;
+      session.signOut();
+      draw();
+      return;
+    }
     session.useToken(data.scripToken);
     // The same customer's: what was typed stays.
-    if (view?.customer === session.subject()) {
+    if (view && view.customer === session.subject()) {
       over = false;
       view.read();
     } else {
@@ -202,6 +209,7 @@ if (embedded) {
   draw();
   parent.postMessage({ scrip: 'ready' }, '*');
 } else {
+  draw();
   try {
     await session.finish();
   } catch (error) {

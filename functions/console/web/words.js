@@ -7,8 +7,17 @@ export const LANGUAGES = { en: 'English', de: 'Deutsch' };
 
 const CHOSEN = 'scrip-language';
 
+/** What was chosen before; nothing where the browser lets a frame of another site keep nothing. */
+function chosen() {
+  try {
+    return localStorage.getItem(CHOSEN);
+  } catch {
+    return null;
+  }
+}
+
 function wanted() {
-  const asked = [localStorage.getItem(CHOSEN), ...navigator.languages];
+  const asked = [chosen(), ...navigator.languages];
   return asked.map((tag) => tag?.slice(0, 2)).find((tag) => Object.hasOwn(LANGUAGES, tag)) ?? 'en';
 }
 
