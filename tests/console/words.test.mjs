@@ -30,7 +30,7 @@ test('what is said by its whole name has words, and every word is said', async (
   assert.deepEqual(said.filter((name) => !Object.hasOwn(english, name)), []);
   // What is put together of parts, as `problem.${code}`, begins so.
   const begins = [...sources.matchAll(/`([a-z_.]+\.)\$\{/g)].map(([, begin]) => begin);
-  const by = ['category', 'mode', 'role', 'type', 'status', 'level', 'setting', 'field', 'group', 'hint', 'usage_limit', 'usage_base', 'consumption_order', 'topup_approval', 'expiry_days'].map((kind) => `${kind}.`);
+  const by = ['category', 'mode', 'role', 'type', 'status', 'level', 'setting', 'field', 'group', 'hint', 'usage_limit', 'topup_methods', 'usage_base', 'consumption_order', 'topup_approval', 'expiry_days'].map((kind) => `${kind}.`);
   const unsaid = Object.keys(english).filter((name) => !sources.includes(`'${name}'`) && ![...begins, ...by].some((begin) => name.startsWith(begin)));
   assert.deepEqual(unsaid, []);
 });
