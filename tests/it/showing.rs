@@ -121,7 +121,7 @@ async fn the_demos_shop_is_whole_or_not_there_and_filled_once() {
 
     let left: BTreeSet<_> =
         fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert!(!left.contains("ledger.filled".as_ref() as &std::ffi::OsStr), "{left:?}");
+    assert!(!left.contains(std::ffi::OsStr::new("ledger.filled")), "{left:?}");
     let database = Database::start(Some(&ledger), 0).await.unwrap();
     let scratch = Folder::new();
     let auditing =
