@@ -80,8 +80,10 @@ export async function someone(name, amount = '100.00') {
   return customer;
 }
 
-/** A picture of the whole page, kept. */
+/** A picture of the whole page, kept, and one of what is seen first. */
 export async function shoot(page, name) {
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: join(shots, `${name}-first.png`) });
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
 }
 

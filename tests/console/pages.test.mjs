@@ -102,10 +102,10 @@ test('a request is asked for, approved in one click, and is in the balance', asy
 test('whoever asked cannot approve', async () => {
   const customer = await someone('own', null);
   const page = await merchant(`/customers/${customer}/do/topup`);
-  await dialog(page).getByLabel('Amount').fill('5');
+  await dialog(page).getByLabel('Amount').fill('25');
   await dialog(page).getByLabel('Paid by').fill('cash');
   await dialog(page).getByRole('button', { name: 'Top up' }).click();
-  await page.getByText('$5.00 requested.').waitFor();
+  await page.getByText('$25.00 requested.').waitFor();
   await go(page, `/customers/${customer}/topups`);
   await page.getByRole('button', { name: 'Approve' }).first().click();
   await page.getByText('Whoever asked for a top-up cannot approve it.').waitFor();
@@ -469,17 +469,17 @@ test('a double click approves one request, and nothing slides under the pointer'
   for (const name of ['slide-a', 'slide-b', 'slide-c']) {
     const customer = await someone(name, null);
     customers.push(customer);
-    await api('POST', `customers/${customer}/topups`, { amount: '9.99', payment: { mode: 'offline', method: 'cash' } }, { key: 'ask', bearer: storeKey });
+    await api('POST', `customers/${customer}/topups`, { amount: '29.99', payment: { mode: 'offline', method: 'cash' } }, { key: 'ask', bearer: storeKey });
   }
   const page = await merchant('/requests');
   const approve = page.getByRole('listitem').filter({ hasText: customers[0] }).getByRole('button', { name: 'Approve' }).first();
   const { x, y } = await approve.boundingBox();
   await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
-  await page.getByText(`$9.99 credited to ${customers[0]}.`).waitFor();
+  await page.getByText(`$29.99 credited to ${customers[0]}.`).waitFor();
   await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
   await page.waitForTimeout(500);
   const balances = await Promise.all(customers.map(async (customer) => (await api('GET', `customers/${customer}`)).accounts.map(({ balance }) => balance)));
-  assert.deepEqual(balances.map(([balance]) => balance ?? '0.00'), ['9.99', '0.00', '0.00']);
+  assert.deepEqual(balances.map(([balance]) => balance ?? '0.00'), ['29.99', '0.00', '0.00']);
   await page.getByRole('button', { name: 'Load again' }).click();
   await page.getByRole('listitem').filter({ hasText: customers[0] }).waitFor({ state: 'detached' });
   await page.close_();

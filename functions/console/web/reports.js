@@ -23,10 +23,11 @@ export class Reports extends View {
   async load(signal) {
     const { as_of: asOf } = this.place.query;
     const query = { as_of: asOf };
-    const [liability, ageing, expiring, movements] = await Promise.all([
+    const [{ settings }, liability, ageing, expiring, movements] = await Promise.all([
+      get('settings', {}, signal),
       get('reports/liability', query, signal), get('reports/ageing', query, signal), get('reports/expiring', query, signal),
       get('reports/movements', { from: monthsAgo(11), to: monthsAgo(0) }, signal)]);
-    return { liability, ageing, expiring, movements };
+    return { currency: settings.currency, liability, ageing, expiring, movements };
   }
 
   ask = (event) => {
@@ -34,8 +35,10 @@ export class Reports extends View {
     go(link(['reports'], Object.fromEntries(new FormData(event.target))).slice(1));
   };
 
-  content({ liability, ageing, expiring, movements }) {
-    const currencies = [...new Set([...liability.data, ...movements.data].map(({ currency }) => currency))];
+  content({ currency: own, liability, ageing, expiring, movements }) {
+    const found = new Set([...liability.data, ...movements.data].map(({ currency }) => currency));
+    // The store's own first.
+    const currencies = [...found].sort((a, b) => (b === own) - (a === own) || (a < b ? -1 : 1));
     return html`<h1>${t('menu.reports')}</h1>
       <form class="filters" @submit=${this.ask}><label class="field">${t('as.of')}<input type="date" name="as_of" .value=${this.place.query.as_of ?? ''}></label><div class="actions"><button class="main">${t('show')}</button></div></form>
       <p>${t('reports.of', { day: day(dayBegins(liability.as_of)), zone: liability.time_zone })}</p>
