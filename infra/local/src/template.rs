@@ -1,5 +1,7 @@
 //! What `infra/template.yaml` says of the table and the routes.
 
+use std::sync::OnceLock;
+
 use saphyr::{LoadableYamlNode, ScalarOwned, YamlOwned};
 use serde_json::{Map, Value, json};
 
@@ -24,13 +26,18 @@ pub struct TemplateRoute {
 }
 
 impl Template {
-    /// Reads the template that this was built with.
+    /// The template that this was built with, read once.
     ///
     /// # Errors
     /// When it is not YAML.
-    pub fn read() -> Result<Self, Failure> {
+    pub fn read() -> Result<&'static Self, Failure> {
+        static READ: OnceLock<Template> = OnceLock::new();
+        if let Some(known) = READ.get() {
+            return Ok(known);
+        }
         let documents = YamlOwned::load_from_str(TEMPLATE)?;
-        documents.first().map(json_of).map(Self).ok_or_else(|| "the template is empty".into())
+        let template = documents.first().map(json_of).map(Self).ok_or("the template is empty")?;
+        Ok(READ.get_or_init(|| template))
     }
 
     /// All of it.

@@ -37,8 +37,8 @@ pub struct World {
     store_key: String,
     now: Mutex<Timestamp>,
     published: Arc<Mutex<Published>>,
-    /// As each of the functions that follow it reads it.
-    streams: tokio::sync::Mutex<[Stream; 3]>,
+    /// As each of the functions that follow it reads it, from when one first does: most tests never ask.
+    streams: tokio::sync::Mutex<Vec<Stream>>,
     /// What other systems and people were told.
     pub outside: Outside,
     database: Database,
@@ -73,11 +73,6 @@ impl World {
         let database = database().await;
         let wire = Wire::to(database.endpoint()).await;
         let store = Store::connect(Connection::local(database.table(), &wire.endpoint));
-        let mut streams = Vec::new();
-        for _ in 0..3 {
-            streams.push(database.stream(None).await.unwrap());
-        }
-        let Ok(streams) = <[Stream; 3]>::try_from(streams) else { unreachable!("there are three") };
         let now: Timestamp = START.parse().unwrap();
 
         let (admin_key, admin) = edge::new_api_key(Role::Admin, None, now).unwrap();
@@ -96,7 +91,7 @@ impl World {
             store_key,
             now: Mutex::new(now),
             published,
-            streams: tokio::sync::Mutex::new(streams),
+            streams: tokio::sync::Mutex::default(),
             outside: Outside::new(None).unwrap(),
             database,
             _issuer: server,
@@ -212,8 +207,8 @@ impl World {
     pub async fn catch_up(&self) {
         // Beside the wire, whose trips are those of calls.
         let store = Store::connect(self.database.connection());
-        let mut streams = self.streams.lock().await;
-        let [lists, grants, news] = &mut *streams;
+        let mut streams = self.streams().await;
+        let [lists, grants, news] = &mut streams[..] else { unreachable!("there are three") };
         let tell = |_, batch| notify(batch, |events| self.outside.clone().take(events, self.now()));
         loop {
             let granted = grants.deliver(&store, self.now(), grant_group).await.unwrap();
@@ -230,8 +225,7 @@ impl World {
 
     /// Lets nobody hear of what the table's stream has told so far: that of a restored table begins empty.
     pub async fn skip_stream(&self) {
-        let mut streams = self.streams.lock().await;
-        for stream in &mut *streams {
+        for stream in &mut *self.streams().await {
             while stream.deliver(&self.store, self.now(), |_, _| async { Vec::new() }).await.unwrap() {}
         }
     }
@@ -239,6 +233,15 @@ impl World {
     /// The mails so far, the last one last.
     pub async fn mails(&self) -> Vec<Value> {
         self.catch_up().await;
+    /// The table's stream, three times, each from the beginning on.
+    async fn streams(&self) -> tokio::sync::MutexGuard<'_, Vec<Stream>> {
+        let mut streams = self.streams.lock().await;
+        while streams.len() < 3 {
+            streams.push(self.database.stream(None).await.unwrap());
+        }
+        streams
+    }
+
         self.outside.mailbox.latest()
     }
 
