@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_lambda_events::dynamodb;
+use aws_lambda_events::dynamodb::{self, EventRecord};
 use bytes::Bytes;
 use console::Site;
 use edge::{Batch, Gate, Service};
@@ -15,7 +15,7 @@ use ledger::{Hash, Role};
 use serde_json::{Value, json};
 use store::{ApiKey, Store};
 
-use super::table::Table;
+use super::table::{Change, Table, whole};
 use crate::support::world::START;
 
 /// All functions over one store, as one process has them.
@@ -96,29 +96,35 @@ impl Answer {
 }
 
 /// So many of the table's changes from this place on, as the stream tells them.
-pub fn records(table: &Table, place: usize, most: usize) -> Vec<Value> {
+pub fn records(table: &Table, place: usize, most: usize) -> Vec<EventRecord> {
     let changes = table.changes().iter().enumerate().skip(place).take(most);
-    changes
-        .map(|(at, change)| {
-            json!({
-                "eventID": at.to_string(), "eventVersion": "1.1", "eventSource": "aws:dynamodb",
-                "awsRegion": "us-east-1", "eventSourceARN": "arn",
-                "eventName": if change.old.is_some() { "MODIFY" } else { "INSERT" },
-                "dynamodb": {
-                    "ApproximateCreationDateTime": 1_700_000_000,
-                    "Keys": {"pk": {"S": change.key.0}, "sk": {"S": change.key.1}},
-                    "OldImage": change.old.as_deref().cloned().unwrap_or_default(),
-                    "NewImage": *change.new,
-                    "SequenceNumber": format!("{at:021}"), "SizeBytes": 1,
-                    "StreamViewType": "NEW_AND_OLD_IMAGES",
-                },
-            })
-        })
-        .collect()
+    changes.map(|(at, change)| change.record.get_or_init(|| record(at, change)).clone()).collect()
+}
+
+/// The change at this place of the stream, read as a function reads what Lambda hands it.
+fn record(at: usize, change: &Change) -> EventRecord {
+    let mut told = json!({
+        "eventID": at.to_string(), "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1", "eventSourceARN": "arn",
+        "eventName": if change.old.is_some() { "MODIFY" } else { "INSERT" },
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_700_000_000,
+            "Keys": {"pk": {"S": change.key.0}, "sk": {"S": change.key.1}},
+            "OldImage": {},
+            "SequenceNumber": format!("{at:021}"), "SizeBytes": 1,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    });
+    if let Some(old) = &change.old {
+        told["dynamodb"]["OldImage"] = whole(old);
+    }
+    told["dynamodb"]["NewImage"] = whole(&change.new);
+    serde_json::from_value(told).unwrap()
 }
 
 /// These records as a function is handed them.
-pub fn batch(records: Vec<Value>, at: Timestamp, patience: Duration) -> Batch {
-    let event: dynamodb::Event = serde_json::from_value(json!({"Records": records})).unwrap();
+pub fn batch(records: Vec<EventRecord>, at: Timestamp, patience: Duration) -> Batch {
+    let mut event = dynamodb::Event::default();
+    event.records = records;
     Batch::read(&event, at, patience).unwrap()
 }

@@ -4,9 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
+use aws_lambda_events::dynamodb::EventRecord;
 use serde_json::{Map, Value, json};
 
 use super::fates::Operation;
@@ -33,6 +34,8 @@ pub struct Change {
     pub key: Key,
     pub old: Option<Arc<Item>>,
     pub new: Arc<Item>,
+    /// As functions are handed it, made once: several follow the stream, and some of it comes again.
+    pub record: Arc<OnceLock<EventRecord>>,
 }
 
 /// All items at one moment, and where each stands in the indexes.
@@ -75,10 +78,13 @@ impl Table {
     /// What it refuses.
     pub fn answer(&mut self, operation: Operation, body: &Value) -> Result<Value, Refused> {
         match operation {
-            Operation::GetItem => Ok(match self.now.items.get(&key(&body["Key"])) {
-                Some(item) => json!({"Item": **item}),
-                None => json!({}),
-            }),
+            Operation::GetItem => {
+                let mut answer = json!({});
+                if let Some(item) = self.now.items.get(&key(&body["Key"])) {
+                    answer["Item"] = whole(item);
+                }
+                Ok(answer)
+            }
             Operation::BatchGetItem => Ok(self.batch(body)),
             Operation::Query => Ok(self.query(body)),
             Operation::PutItem => self.put_item(body),
@@ -118,9 +124,11 @@ impl Table {
             assert!(keys.iter().all(|key| seen.insert(key)), "a batch names an item twice");
             assert!(keys.len() <= 100, "a batch names {} items", keys.len());
             let items = keys.iter().filter_map(|key| self.now.items.get(key));
-            responses.insert(table.clone(), items.map(|item| json!(**item)).collect());
+            responses.insert(table.clone(), items.map(|item| whole(item)).collect());
         }
-        json!({"Responses": responses, "UnprocessedKeys": {}})
+        let mut answer = json!({"UnprocessedKeys": {}});
+        answer["Responses"] = Value::Object(responses);
+        answer
     }
 
     fn query(&self, body: &Value) -> Value {
@@ -195,9 +203,9 @@ impl Table {
         found.truncate(limit);
         let mut answer = json!({"Count": found.len(), "ScannedCount": found.len()});
         if let Some((_, last)) = found.last().filter(|_| more) {
-            answer["LastEvaluatedKey"] = json!(projected(last, index, false));
+            answer["LastEvaluatedKey"] = Value::Object(projected(last, index, false));
         }
-        answer["Items"] = found.iter().map(|(_, item)| json!(projected(item, index, true))).collect();
+        answer["Items"] = found.iter().map(|(_, item)| Value::Object(projected(item, index, true))).collect();
         answer
     }
 
@@ -247,7 +255,8 @@ impl Table {
     fn put(&mut self, put: &Value) {
         let new = put["Item"].as_object().unwrap().clone();
         let key = item_key(&new);
-        let change = Change { old: self.now.items.get(&key).cloned(), new: Arc::new(new), key };
+        let old = self.now.items.get(&key).cloned();
+        let change = Change { key, old, new: Arc::new(new), record: Arc::default() };
         self.now.put(&change);
         // As the stream: what changes nothing is no change.
         if change.old.as_deref() != Some(&*change.new) {
@@ -288,6 +297,11 @@ impl Table {
             together.split(" AND ").all(term_holds)
         })
     }
+}
+
+/// The item as a part of an answer. `json!` would go through all of it once more.
+pub fn whole(item: &Item) -> Value {
+    Value::Object(item.clone())
 }
 
 /// What the index has of an item, or its keys alone.
