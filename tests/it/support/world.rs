@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -230,9 +233,6 @@ impl World {
         }
     }
 
-    /// The mails so far, the last one last.
-    pub async fn mails(&self) -> Vec<Value> {
-        self.catch_up().await;
     /// The table's stream, three times, each from the beginning on.
     async fn streams(&self) -> tokio::sync::MutexGuard<'_, Vec<Stream>> {
         let mut streams = self.streams.lock().await;
@@ -242,6 +242,9 @@ impl World {
         streams
     }
 
+    /// The mails so far, the last one last.
+    pub async fn mails(&self) -> Vec<Value> {
+        self.catch_up().await;
         self.outside.mailbox.latest()
     }
 
@@ -447,12 +450,16 @@ pub fn check_ledger(entries: &[Value]) {
     }
 }
 
-/// A database for one test: an embedded one, or a new table of the one that `SCRIP_TEST_DYNAMODB` names.
+/// A database for one test: an embedded one, or a new table of the one that `SCRIP_TEST_DYNAMODB` names; where it names several, of
+/// one after the other.
 async fn database() -> Database {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
     match std::env::var("SCRIP_TEST_DYNAMODB") {
-        Ok(endpoint) => {
+        Ok(endpoints) => {
+            let endpoints: Vec<&str> = endpoints.split(' ').collect();
+            let endpoint = endpoints[NEXT.fetch_add(1, Ordering::Relaxed) % endpoints.len()];
             let table = format!("ledger-{}-{}", std::process::id(), fresh());
-            Database::elsewhere(&endpoint, &table).await.unwrap()
+            Database::elsewhere(endpoint, &table).await.unwrap()
         }
         Err(_) => Database::start(None, 0).await.unwrap(),
     }
