@@ -88,7 +88,7 @@ test('a request is asked for, approved in one click, and is in the balance', asy
   const waiting = (amount) => page.getByRole('listitem').filter({ hasText: amount });
   await waiting('$20.00').getByText('Less…').click();
   await waiting('$20.00').getByLabel('What was really paid').fill('15');
-  await waiting('$20.00').getByRole('group').getByRole('button', { name: 'Approve' }).click();
+  await waiting('$20.00').getByRole('group').getByRole('button', { name: 'Approve this amount' }).click();
   await page.getByText(`$15.00 credited to ${customer}.`).waitFor();
   await waiting('$21.00').getByText('Reject').first().click();
   await waiting('$21.00').getByLabel('Reason').fill('Nothing came.');

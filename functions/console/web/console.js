@@ -83,7 +83,7 @@ function open() {
   draw();
   view.read();
   scrollTo(0, 0);
-  document.getElementById('main')?.focus({ preventScroll: true });
+  (document.querySelector('[autofocus]') ?? document.getElementById('main'))?.focus({ preventScroll: true });
 }
 
 /** Counts what waits for an answer. */

@@ -331,8 +331,8 @@ const DEEDS = {
     send: (values, key, waiting) => post(customer, '/debits', { amount: typed(values.amount), currency: values.currency.toUpperCase(), reason: given(values.reason), reference: given(values.reference) }, key, waiting),
     told: entered('told.debit'),
   }),
-  void: ({ customer }, lot) => ({
-    title: t('do.void.title', { lot }), danger: true, values: {},
+  void: ({ customer, data }, lot) => ({
+    title: t('do.void.title', { lot: `${lot}: ${left(data, lot)}` }), danger: true, values: {},
     fields: (form) => html`<p>${t('void.why')}</p>${form.text('reason', t('reason'), { required: true, max: 500 })}`,
     send: ({ reason }, key, waiting) => post(customer, `/lots/${part(lot)}/void`, { reason: given(reason) }, key, waiting),
     told: entered('told.void'),
@@ -344,9 +344,9 @@ const DEEDS = {
     send: (values, key, waiting) => call('PATCH', customerPath(customer, `/lots/${part(lot)}`), { body: { ...expiry(values), reason: given(values.reason) }, key, waiting }),
     told: ({ entry }) => t('told.extend', { lot: entry.lot ?? lot, day: lastDay(entry.expires_at) }),
   }),
-  refund: ({ customer }, entry, currency) => ({
+  refund: ({ customer, entries }, entry, currency) => ({
     title: t('do.refund.title', { entry }), values: {},
-    fields: (form) => html`<p>${t('refund.why')}</p>${form.amount('amount', t('amount'), { required: false, hint: t('refund.all'), currency: currencyOf(entry, currency) })}`,
+    fields: (form) => html`<p>${sold(entries, entry)} ${t('refund.why')}</p>${form.amount('amount', t('amount'), { required: false, hint: t('refund.all'), currency: currencyOf(entry, currency) })}`,
     send: ({ amount }, key, waiting) => post(customer, `/redemptions/${part(entry)}/refund`, { amount: givenAmount(amount) }, key, waiting),
     told: entered('told.refund'),
   }),
@@ -374,6 +374,19 @@ const DEEDS = {
 };
 
 const currencyOf = (entry, otherwise) => entry?.split('-')[0] ?? otherwise;
+
+/** What a sale was, where it is among the entries that are shown. */
+function sold(entries, id) {
+  const entry = entries?.data.find((one) => one.id === id);
+  return entry ? `${entry.order ? t('entry.order', { order: entry.order }) : id}: ${money(entry.amount.replace(/^-/, ''), entry.currency)}.` : '';
+}
+
+/** What is left of a lot. */
+function left({ customer }, id) {
+  const account = customer.accounts.find(({ currency }) => currency === currencyOf(id));
+  const lot = account?.lots.find((one) => one.id === id);
+  return lot ? money(lot.remaining, account.currency) : '';
+}
 
 /** The last day of a lot, as a date field has it. */
 function lastDate({ customer }, id) {

@@ -25,7 +25,12 @@ export function explained(error, currency) {
   return known(`problem.${code}`) ? t(`problem.${code}`, figures) : (problem.detail ?? code);
 }
 
-const word = (field) => (known(`field.${field}`) ? t(`field.${field}`) : field);
+/** What a field is called here: as it is labelled, or as the rule that it belongs to. */
+function word(field) {
+  const plain = field.replace(/^(settings|policy)\./, '');
+  const rule = `setting.${plain.split('.')[0]}`;
+  return known(`field.${plain}`) ? t(`field.${plain}`) : known(rule) ? t(rule) : plain;
+}
 
 /** A refusal as a notice; nothing if there is none. */
 export function notice(error, currency) {
@@ -139,7 +144,7 @@ export class Form {
   amount(name, label, { required = true, currency = this.currency, hint } = {}) {
     const value = this.values[name] ?? '';
     return this.field(name, label, (id) => html`<span class="amount"><input id=${id} name=${name} inputmode="decimal" autocomplete="off" maxlength="20" .value=${value}
-      ?required=${required} aria-describedby="${id}-hint"><span class="currency" aria-hidden="true">${currency}</span></span>`, understood(value, currency) || hint || '\u00a0');
+      ?required=${required} aria-describedby="${id}-hint"><span class="currency" aria-hidden="true">${currency}</span></span>`, [understood(value, currency), hint].filter(Boolean).join(' · ') || '\u00a0');
   }
 
   text(name, label, { required = false, max = 128, type = 'text', hint } = {}) {

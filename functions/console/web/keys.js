@@ -33,7 +33,10 @@ export class Keys extends View {
   }
 
   revoke(key) {
-    const form = this.form(`revoke:${key.id}`, { send: () => call('DELETE', `api-keys/${part(key.id)}`), done: () => this.read() });
+    const form = this.form(`revoke:${key.id}`, { send: () => call('DELETE', `api-keys/${part(key.id)}`), done: () => {
+      if (this.made?.id === key.id) this.made = null;
+      this.read();
+    } });
     return html`<details><summary>${t('keys.revoke')}</summary><p>${t('keys.revoke.why')}</p>${deed(form, t('keys.revoke'), { danger: true })}</details>`;
   }
 }

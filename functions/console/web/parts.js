@@ -81,8 +81,8 @@ export function movements(entries) {
 function what(entry, staff) {
   const told = [
     entry.order && t('entry.order', { order: entry.order }),
-    entry.redemption && t('entry.of', { entry: entry.redemption }),
-    entry.lot && t('entry.lot', { lot: entry.lot }),
+    staff && entry.redemption && t('entry.of', { entry: entry.redemption }),
+    staff && entry.lot && t('entry.lot', { lot: entry.lot }),
     entry.journal && t('entry.journal', { journal: entry.journal }),
     entry.payment && [word('mode', entry.payment.mode), entry.payment.method, entry.payment.reference].filter(Boolean).join(' · '),
     entry.reference,

@@ -199,4 +199,7 @@ export function policyTable(policy) {
 }
 
 /** One setting's value in words. */
-export const settingText = (name, value) => (all[name] ? all[name].show(value, name) : JSON.stringify(value));
+export function settingText(name, value) {
+  if (name === 'joining_grant' && value) return [value.currency ? money(value.amount, value.currency) : value.amount, word('category', value.category)].join(' ');
+  return all[name] ? all[name].show(value, name) : JSON.stringify(value);
+}

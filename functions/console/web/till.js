@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, customerPath, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { isZero, moment, money, typed, useZone } from './show.js';
+import { count, isZero, moment, money, typed, useZone } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { forget, keep, kept } from './kept.js';
 import { badge, figures, lots } from './parts.js';
@@ -182,8 +182,8 @@ export class Till extends View {
         ${form.show(html`${form.text('order', t('till.order'), { required: true, hint: t('till.order.hint') })}
           <div class="grid">${form.amount('total', t('till.total'))}${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map((one) => [one.currency, one.currency])) : nothing}</div>
           ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
-          ${form.check('hold', t('till.hold'))}
-          <div class="quote" aria-live="polite">${error ? notice(error, currency) : terms ? html`${figures([[t('quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}</div>`,
+          ${form.check('hold', t('till.hold', { minutes: count(Math.round(customer.policy.hold_ttl_seconds.value / 60)) }))}
+          <div class="quote" aria-live="polite">${error && !form.error ? notice(error, currency) : terms ? html`${figures([[t(form.values.hold ? 'receipt.held' : 'quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}</div>`,
     this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'), { wait: waits && !form.sent })}</section>
       <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
         <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;
@@ -202,7 +202,7 @@ export class Till extends View {
     return html`<article class="receipt" aria-label=${t('receipt')}><h1>${t(entry.type === 'hold' ? 'receipt.hold' : 'receipt')}</h1>
       <p><time datetime=${entry.at}>${moment(entry.at)}</time></p>
       ${figures([[t('customer'), sold.name ?? sold.customer], [t('order'), entry.order], [t('till.total'), money(sold.order_total, currency)], [t(entry.type === 'hold' ? 'receipt.held' : 'quote.applied'), money(sold.applied, currency), 'large'],
-    [t('quote.due'), money(sold.remaining_due, currency), 'large'], [t('receipt.left'), money(account.available, currency)], [t('receipt.number'), entry.id]])}
+    [t('quote.due'), money(sold.remaining_due, currency), 'large'], entry.hold_expires_at && [t('receipt.until'), moment(entry.hold_expires_at)], [t('receipt.left'), money(account.available, currency)], [t('receipt.number'), entry.id]])}
       <p>${badge('type', entry.type)}</p></article>
       <div class="actions unprinted"><button type="button" class="main" @click=${() => print()}>${t('print')}</button><button type="button" class="plain" @click=${next(['till'])}>${t('till.next')}</button>
         <button type="button" class="plain" @click=${next(['customers', this.customer])}>${t('till.more')}</button></div>`;

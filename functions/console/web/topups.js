@@ -18,7 +18,7 @@ export function topups(list, { actions, customers = false, own = false } = {}) {
       <small>${[word('mode', topup.payment.mode), topup.payment.method, topup.payment.reference, topup.reference].filter(Boolean).join(' · ')}</small>
       <small>${own ? moment(topup.requested_at) : t('topup.asked', { at: moment(topup.requested_at), role: word('role', topup.requested_by.role), id: topup.requested_by.id })}</small>
       ${topup.status === 'pending' && topup.lapses_at ? html`<small>${t('topup.lapses', { at: moment(topup.lapses_at) })}</small>` : nothing}
-      ${topup.credited ? html`<small>${t('topup.credited', { amount: money(topup.credited, topup.currency), entry: topup.entry })}</small>` : nothing}
+      ${topup.credited ? html`<small>${own ? t('topup.credited.own', { amount: money(topup.credited, topup.currency) }) : t('topup.credited', { amount: money(topup.credited, topup.currency), entry: topup.entry })}</small>` : nothing}
       ${topup.reason ? html`<small>${topup.reason}</small>` : nothing}</div>
     ${actions && topup.status === 'pending' ? html`<div class="actions">${actions(topup)}</div>` : nothing}</li>`)}</ul>`;
 }
@@ -32,6 +32,6 @@ export function topupActions(view, topup, done) {
   const less = view.form(`${name}:less`, { currency: topup.currency, send: ({ amount }, key, waiting) => call('POST', path('approve'), { body: { amount: typed(amount) }, key, waiting }), done: approved });
   const reject = view.form(`${name}:reject`, { send: ({ reason }) => call('POST', path('reject'), { body: { reason: given(reason) } }), done: () => done(t('told.reject', { customer: topup.customer }), topup) });
   return html`${deed(approve, t('do.approve'), { main: true })}
-    <details><summary>${t('do.less')}</summary>${less.show(less.amount('amount', t('topup.paid')), t('do.approve'))}</details>
+    <details><summary>${t('do.less')}</summary>${less.show(less.amount('amount', t('topup.paid')), t('do.approve.less'))}</details>
     <details><summary>${t('do.reject')}</summary>${reject.show(reject.text('reason', t('reason'), { required: true }), t('do.reject'), { danger: true })}</details>`;
 }
