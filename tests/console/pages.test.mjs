@@ -450,6 +450,26 @@ test('a form that is left before the answer is known is the same when it is open
   await dialog(page).getByRole('button', { name: /Try again|Give credit/ }).click();
   await page.getByText('$10.00 given, as USD-1').waitFor();
   assert.equal((await entries(customer)).length, 1);
+  // The first try is done and lost, and the next is sent away: what became of it is as unknown.
+  let tries = 0;
+  await page.route('**/grants', async (route) => {
+    tries += 1;
+    if (tries === 1) await route.fetch();
+    if (tries === 1) return route.abort();
+    return route.fulfill({ status: 429, contentType: 'application/json', body: '{"message":"Too Many Requests"}' });
+  });
+  await page.getByRole('link', { name: 'Give credit', exact: true }).click();
+  await dialog(page).getByLabel('Amount').fill('3');
+  await dialog(page).getByRole('button', { name: 'Give credit' }).click();
+  await dialog(page).getByText('It is not known whether it was done.').waitFor();
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  await page.unroute('**/grants');
+  await page.getByRole('link', { name: 'Give credit', exact: true }).click();
+  assert.equal(await dialog(page).getByLabel('Amount').inputValue(), '3');
+  await dialog(page).getByRole('button', { name: /Try again|Give credit/ }).click();
+  await page.getByText('$3.00 given, as USD-2').waitFor();
+  assert.equal((await entries(customer)).length, 2);
   // Left while it is being sent: the answer closes nothing else, and is told.
   await page.route('**/grants', async (route) => {
     await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -459,8 +479,8 @@ test('a form that is left before the answer is known is the same when it is open
   await dialog(page).getByLabel('Amount').fill('11');
   await dialog(page).getByRole('button', { name: 'Give credit' }).click();
   await go(page, '/customers');
-  await page.getByText('$11.00 given, as USD-2').waitFor();
-  assert.equal((await entries(customer)).length, 2);
+  await page.getByText(`${customer}: $11.00 given, as USD-3`).waitFor();
+  assert.equal((await entries(customer)).length, 3);
   await page.close_();
 });
 
@@ -480,6 +500,8 @@ test('a double click approves one request, and nothing slides under the pointer'
   await page.waitForTimeout(500);
   const balances = await Promise.all(customers.map(async (customer) => (await api('GET', `customers/${customer}`)).accounts.map(({ balance }) => balance)));
   assert.deepEqual(balances.map(([balance]) => balance ?? '0.00'), ['29.99', '0.00', '0.00']);
+  // Requests of one name are each their customer's.
+  assert.equal(await page.getByRole('listitem').filter({ hasText: customers[1] }).getByRole('button', { name: 'Approve' }).first().isVisible(), true);
   await page.getByRole('button', { name: 'Load again' }).click();
   await page.getByRole('listitem').filter({ hasText: customers[0] }).waitFor({ state: 'detached' });
   await page.close_();
@@ -508,6 +530,18 @@ test('the till takes nothing that it did not show', async () => {
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByRole('article').waitFor();
   assert.equal((await entries(customer))[0].amount, `-${applied}`);
+  // Nobody can say what the rules allow: nothing is taken, unless it is said how much.
+  await go(page, `/till/${customer}`);
+  await page.route('**/quote', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"code":"unavailable","status":503}' }));
+  await page.getByLabel('Number of the sale').fill('2');
+  await page.getByLabel('Total').fill('70');
+  await page.getByText('The ledger could not be reached.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Take credit' }).isEnabled(), false);
+  await page.unroute('**/quote');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('button', { name: /^Take \$/ }).waitFor();
+  await page.goBack();
+  await page.getByRole('article').waitFor();
   // Back from the receipt, the balance is today's.
   await page.goBack();
   await page.getByText(`$${(await account(customer)).available}`).first().waitFor();
@@ -624,7 +658,7 @@ test('yen, dinars, twelve digits and very long names are shown as they are', asy
   }
   assert.deepEqual(await Promise.all(['JPY', 'BHD', 'USD'].map(async (currency) => (await account(customer, currency)).balance)), ['1234', '1.234', '999999999999.99']);
   await page.setViewportSize({ width: 390, height: 844 });
-  const wide = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((element) => !element.closest('.scroll, .hidden') && element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.outerHTML.slice(0, 200)));
+  const wide = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((element) => !element.closest('.scroll, .hidden, header nav') && element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.outerHTML.slice(0, 200)));
   assert.deepEqual(wide, [], 'it is wider than a phone');
   await page.close_();
 });

@@ -15,7 +15,7 @@ const length = (amount) => Math.abs(Number(amount));
 export function stacked(title, rows, currency) {
   const largest = Math.max(...rows.map(({ total }) => length(total)), Number.MIN_VALUE);
   const used = CATEGORIES.filter((category) => rows.some(({ categories }) => !isZero(categories[category] ?? '0')));
-  return html`<figure class="chart"><table><caption>${title}</caption><thead class="hidden"><tr><th scope="col">${t('period')}</th><th scope="col">${t('category')}</th><th scope="col">${t('amount')}</th></tr></thead>
+  return html`<figure class="chart" tabindex="0" aria-label=${title}><table><caption>${title}</caption><thead class="hidden"><tr><th scope="col">${t('period')}</th><th scope="col">${t('category')}</th><th scope="col">${t('amount')}</th></tr></thead>
     <tbody>${rows.map(({ label, categories, total }) => {
     let from = 0;
     const parts = used.map((category) => {
@@ -35,7 +35,7 @@ export function columns(title, rows, series, currency) {
   const largest = Math.max(...rows.flatMap(({ values }) => values.map(length)), Number.MIN_VALUE);
   const wide = 100 / Math.max(MONTHS, rows.length);
   const bar = (wide * 0.8) / series.length;
-  return html`<figure class="chart"><figcaption>${title}</figcaption><svg class="columns" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${title}>${rows.map(({ label, values }, at) => values.map((value, place) => {
+  return html`<figure class="chart" tabindex="0"><figcaption>${title}</figcaption><svg class="columns" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${title}>${rows.map(({ label, values }, at) => values.map((value, place) => {
     const height = (40 * length(value)) / largest;
     return svg`<rect class="series-${series[place][0]}" x=${at * wide + place * bar + wide * 0.1} y=${40 - height} width=${bar} height=${height}><title>${label} · ${series[place][1]}: ${money(value, currency)}</title></rect>`;
   }))}</svg>

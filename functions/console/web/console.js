@@ -158,7 +158,7 @@ function shell() {
 let opener = null;
 
 /** Before anything is known. */
-const opening = () => html`<main id="main" class="sign" tabindex="-1"><p class="reading" role="status">${t('reading')}</p></main>`;
+const opening = () => html`<main id="main" class="sign" tabindex="-1">${trouble ? html`<p class="notice bad" role="alert">${trouble}</p>` : html`<p class="reading" role="status">${t('reading')}</p>`}</main>`;
 
 function draw() {
   const { activeElement } = document;

@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { all, call, customerPath, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { count, dayBegins, isNegative, isoDay, isZero, lastDay, moment, money, typed, useZone, word } from './show.js';
+import { count, dayBegins, isDay, isNegative, isoDay, isZero, lastDay, moment, money, typed, usual, useZone, word } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { dialog, figures, history, lots, pager, reading, save } from './parts.js';
 import { ownForm, ownOf, policyFields, policyTable } from './policy.js';
@@ -70,7 +70,7 @@ export class Customer extends View {
     this.place = at;
     const before = this.doing;
     this.settle(at);
-    if (before && !this.doing) this.drop(JSON.stringify(before));
+    if (before && JSON.stringify(before) !== JSON.stringify(this.doing)) this.drop(JSON.stringify(before));
     if (!this.doing && (this.changed || !before)) this.readTab();
     this.draw();
   }
@@ -82,7 +82,7 @@ export class Customer extends View {
     try {
       if (tab === 'overview' || tab === 'history') {
         const { from, to, ...rest } = tab === 'history' ? query : { limit: 10 };
-        const filters = { ...rest, from: from && dayBegins(from), to: to && dayBegins(to, 1) };
+        const filters = { ...rest, from: isDay(from) ? dayBegins(from) : undefined, to: isDay(to) ? dayBegins(to, 1) : undefined };
         const page = await get(customerPath(this.customer, '/entries'), filters, this.signal);
         if (current()) this.entries = page;
       } else if (tab === 'topups') {
@@ -118,7 +118,7 @@ export class Customer extends View {
   content({ customer, settings }) {
     const { accounts } = customer;
     const name = customer.name ?? customer.customer;
-    const currency = accounts[0]?.currency ?? settings?.currency ?? customer.policy?.currency?.value;
+    const currency = usual(accounts, customer.policy?.currency.value ?? settings?.currency);
     const deeds = ['grant', 'redeem', 'topup', 'withdraw', 'debit'].filter((deed) => this.may(deed));
     return html`<p class="crumb"><a href=${link([this.role === 'admin' ? 'customers' : 'till'])}>${t(this.role === 'admin' ? 'menu.customers' : 'menu.till')}</a></p>
       <h1 class="name">${name} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
@@ -221,7 +221,7 @@ export class Customer extends View {
         ...ownForm(policy, customer.policy ?? Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, { value }]))) },
       send: async ({ name, email, language, group, frozen }) => {
         try {
-          return await call('PUT', customerPath(this.customer), { version: customer.version || undefined, body: {
+          return await call('PUT', customerPath(this.customer), { version: customer.version ?? 0, body: {
             name: given(name), email: given(email), language: given(language), group: given(group), frozen, policy: ownOf(form, policy, currency) } });
         } catch (error) {
           if (error instanceof Refusal && error.code === 'conflict') this.read();
@@ -231,8 +231,8 @@ export class Customer extends View {
       done: () => this.booked(t('saved')),
     });
     const fields = html`<div class="grid">${form.text('name', t('field.name'))}${form.text('email', t('field.email'), { type: 'email' })}
-      ${form.choice('language', t('language'), among([['', t('none')], ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español']], customer.language), { hint: t('language.hint') })}
-      ${form.choice('group', t('group'), among([['', t('none')], ...groups.map(({ group }) => [group, group])], customer.group))}</div>
+      ${form.choice('language', t('language'), [['', t('none')], ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español']], { hint: t('language.hint') })}
+      ${form.choice('group', t('group'), [['', t('none')], ...groups.map(({ group }) => [group, group])])}</div>
       ${form.check('frozen', t('frozen.explained'))}
       <details ?open=${Object.keys(customer.own_policy ?? {}).length > 0}><summary>${t('policy.own')}</summary>${policyFields(form, { inherits: true, currency })}</details>`;
     return html`${form.show(fields, t('save'))}
@@ -280,9 +280,6 @@ export class Customer extends View {
     return dialog(title ?? t(`do.${name}`), form.show(fields(form), t(`do.${name}`), { danger, cancel: this.back }), this.back);
   }
 }
-
-/** The choices, and what is chosen if it is none of them. */
-const among = (choices, chosen) => (!chosen || choices.some(([value]) => value === chosen) ? choices : [...choices, [chosen, chosen]]);
 
 const post = (customer, rest, body, key, waiting) => call('POST', customerPath(customer, rest), { body, key, waiting });
 

@@ -92,7 +92,10 @@ export class Form {
   input = (event) => {
     const { name, type, checked, value } = event.target;
     if (!name) return;
-    this.touched = { ...this.touched, [name]: type === 'checkbox' ? checked : value };
+    // What an amount was typed in stays its currency, whatever the form would begin with later.
+    const { currency } = this.values;
+    this.touched = { ...(this.keyed && currency ? { currency } : {}), ...this.touched, [name]: type === 'checkbox' ? checked : value };
+    if (!this.sent) this.error = null;
     this.keep();
     this.draw();
   };
@@ -116,8 +119,9 @@ export class Form {
       answer = await this.send(this.values, this.key, waiting, again);
     } catch (error) {
       this.busy = false;
-      // A refusal stores nothing: the same key is free for another call. What is no refusal was never sent.
-      this.sent = error instanceof Refusal && error.unknown;
+      // A refusal stores nothing: the same key is free for another call, unless another try may have been done. What is no refusal was never
+      // sent.
+      this.sent = error instanceof Refusal && (error.unsure ?? false) || (again && !error.settles);
       this.keep();
       if (!(error instanceof Refusal)) throw error;
       this.error = error;
@@ -162,7 +166,9 @@ export class Form {
 
   choice(name, label, options, { hint } = {}) {
     const chosen = this.values[name] ?? options[0]?.[0];
-    return this.field(name, label, (id) => html`<select id=${id} name=${name} aria-describedby="${id}-hint">${options.map(([value, text]) => html`<option value=${value}
+    // What is sent is what is shown, though it be none of the choices any more.
+    const choices = options.some(([value]) => value === chosen) ? options : [...options, [chosen, chosen]];
+    return this.field(name, label, (id) => html`<select id=${id} name=${name} aria-describedby="${id}-hint">${choices.map(([value, text]) => html`<option value=${value}
       ?selected=${value === chosen} .selected=${value === chosen}>${text}</option>`)}</select>`, hint);
   }
 
@@ -176,10 +182,10 @@ export class Form {
       ${this.sent && !this.busy && !this.error ? html`<p class="notice" role="status">${t(this.keyed ? 'form.sent' : 'form.sent.unkeyed')}</p>` : nothing}
       ${fields}
       ${notice(this.error, this.currency)}
-      ${this.error?.unknown ? html`<p class="notice">${t(this.keyed ? 'form.unknown' : 'form.unknown.unkeyed')}</p>` : nothing}
+      ${this.error && this.sent ? html`<p class="notice">${t(this.keyed ? 'form.unknown' : 'form.unknown.unkeyed')}</p>` : nothing}
       ${(this.sent && !this.busy) || this.error?.code === 'idempotency_mismatch' ? html`<p><button type="button" class="plain" @click=${() => { this.reset(); this.draw(); }}>${t('form.anew')}</button></p>` : nothing}
       <div class="actions">
-        <button class=${danger ? 'danger' : 'main'} ?disabled=${this.busy || wait}>${this.busy ? t(this.tries ? 'form.again' : 'form.busy') : this.error?.unknown ? t('form.retry') : label}</button>
+        <button class=${danger ? 'danger' : 'main'} ?disabled=${this.busy || wait}>${this.busy ? t(this.tries ? 'form.again' : 'form.busy') : this.error && this.sent ? t('form.retry') : label}</button>
         ${cancel ? html`<button type="button" class="plain" @click=${cancel}>${t('cancel')}</button>` : nothing}
       </div>
     </form>`;

@@ -103,7 +103,7 @@ export class Group extends View {
       values: { currency, category: 'promotional', expiry: 'policy' },
       send: (values, key, waiting) => call('POST', `groups/${part(this.group)}/grants`, { key, waiting, body: { amount: typed(values.amount), currency: values.currency.toUpperCase(), category: values.category, ...expiry(values), reference: given(values.reference), note: given(values.note) } }),
       done: ({ job }) => {
-        if (this.signal.aborted) this.tell(t('progress', { group: this.group }));
+        if (this.signal.aborted || this.place.parts[2] !== 'grant') this.tell(t('progress', { group: this.group }));
         else go(link(['progress', job.id]).slice(1));
       },
     });

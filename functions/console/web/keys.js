@@ -16,10 +16,18 @@ export class Keys extends View {
   content({ data, next_cursor: next }) {
     const form = this.form('key', {
       keyed: false, values: { role: 'store' },
-      send: ({ role, name }) => call('POST', 'api-keys', { body: { role, name: given(name) } }),
+      send: async ({ role, name }) => {
+        try {
+          return await call('POST', 'api-keys', { body: { role, name: given(name) } });
+        } catch (error) {
+          if (error.unknown) this.read();
+          throw error;
+        }
+      },
       done: (made) => {
         this.made = made;
-        this.read();
+        if (this.signal.aborted) this.tell(t('keys.lost', { id: made.id }));
+        else this.read();
       },
     });
     return html`<h1>${t('menu.keys')}</h1><p>${t('keys.why')}</p>

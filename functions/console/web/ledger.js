@@ -19,11 +19,19 @@ export class Refusal extends Error {
     this.problem = problem;
   }
 
-  /** Whether it is not known what became of the call. */
+  /** Whether it is not known what became of this try. */
   get unknown() {
     return this.status === 0 || this.status >= 500;
   }
+
+  /** Whether it says that no try with this key was done: whoever decided looked the key up before. */
+  get settles() {
+    return [404, 409, 422].includes(this.status) && !['unreadable', 'idempotency_mismatch'].includes(this.code);
+  }
 }
+
+/** A place among an order's lines before all others, wherever the credit's own is. */
+export const FIRST_LINE = -1_000_000_000;
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -58,6 +66,7 @@ export async function call(method, path, { query, body, key, version, signal, wa
   }
   const again = method === 'GET' || key !== undefined;
   let renewed = false;
+  let unsure = false;
   for (let tried = 1; ; tried += 1) {
     const headers = { authorization: `Bearer ${bearer()}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
@@ -88,6 +97,9 @@ export async function call(method, path, { query, body, key, version, signal, wa
       }
       ended();
     }
+    unsure = refusal.unknown || (unsure && !refusal.settles);
+    // Whether any of the tries may have been done.
+    refusal.unsure = unsure;
     const wait = again ? pause(refusal, response, tried) : null;
     if (wait === null) throw refusal;
     waiting?.(tried);

@@ -1,7 +1,7 @@
 // The store's settings in plain words, and what an order would use under them before they are saved.
 
 import { html, nothing } from './lit-html.js';
-import { call, get, Refusal } from './ledger.js';
+import { call, FIRST_LINE, get, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { isZero, money, moment, typed, useZone } from './show.js';
 import { notice } from './form.js';
@@ -35,6 +35,7 @@ export class Settings extends View {
         }
       },
       done: (told) => {
+        useZone(told.settings.time_zone);
         this.data = told;
         this.tell(t('saved'));
       },
@@ -59,8 +60,7 @@ export class Settings extends View {
     let mine;
     try {
       const settings = settingsOf(rules, this.data.settings);
-      // Before the credit among the order's lines, wherever that stands.
-      const body = { settings, credit: typed(credit), order: { currency: rules.currency, lines: [{ code: 'sub_total', amount: typed(order), sort_order: Number(settings.sort_order) - 1 }] } };
+      const body = { settings, credit: typed(credit), order: { currency: rules.currency, lines: [{ code: 'sub_total', amount: typed(order), sort_order: FIRST_LINE }] } };
       mine = JSON.stringify(body);
       this.asked = mine;
       const terms = await call('POST', 'settings/quote', { body, signal: this.signal });

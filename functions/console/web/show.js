@@ -64,6 +64,12 @@ export function isoDay(moment = Date.now()) {
   return new Intl.DateTimeFormat('sv-SE', { timeZone: zone }).format(new Date(moment));
 }
 
+/** Whether a text is a day as a date field has it. */
+export const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
+
+/** The currency that a form about these accounts begins with: the store's, or the first that there is. */
+export const usual = (accounts, currency) => (accounts.length && !accounts.some((account) => account.currency === currency) ? accounts[0].currency : currency);
+
 /** The moment at which a day begins in the store, so many days after it, as the API takes it. */
 export function dayBegins(iso, after = 0) {
   const wanted = new Date(`${iso}T00:00:00Z`).getTime() + after * 86_400_000;

@@ -1,9 +1,9 @@
 // The till: pick a customer, see what there is, take all or part of it for a sale, and print the receipt.
 
 import { html, nothing } from './lit-html.js';
-import { call, customerPath, get, Refusal } from './ledger.js';
+import { call, customerPath, FIRST_LINE, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { count, isZero, moment, money, typed, useZone } from './show.js';
+import { count, isZero, moment, money, typed, usual, useZone } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { forget, keep, kept } from './kept.js';
 import { badge, figures, lots } from './parts.js';
@@ -59,6 +59,7 @@ export class Till extends View {
     const search = async (event) => {
       event.preventDefault();
       const wanted = new FormData(event.target).get('customer').trim();
+      const turn = (this.search = (this.search ?? 0) + 1);
       this.missing = !wanted;
       this.found = null;
       if (!wanted) {
@@ -75,6 +76,7 @@ export class Till extends View {
           if (error instanceof Refusal && error.status < 500) return null;
           throw error;
         });
+        if (turn !== this.search) return;
         this.found = [...(byId ? [byId] : []), ...page.data.filter(({ customer }) => customer !== byId?.customer)];
         this.findError = null;
       } catch (error) {
@@ -93,13 +95,15 @@ export class Till extends View {
 
   /** The sale. Exactly what was shown is taken, or nothing: the account may have changed since. */
   sale_() {
-    const currency = this.data.customer.accounts[0]?.currency ?? this.data.customer.policy.currency.value;
+    const { accounts, policy } = this.data.customer;
+    const currency = usual(accounts, policy.currency.value);
     const form = this.form('sale', {
       values: { currency },
       send: async (values, key, waiting, again) => {
         const asked = JSON.stringify(this.quoteOf(values));
         // What is sent again is what was sent, unless it was changed: then the ledger tells.
         const agreed = again && form.touched.agreed?.of === asked ? form.touched.agreed : { of: asked, amount: givenAmount(values.amount) ?? this.terms?.applied };
+        if (agreed.amount === undefined) throw new Refusal(400, { code: 'no_quote' });
         form.touched = { ...form.touched, agreed };
         form.keep();
         try {
@@ -165,7 +169,7 @@ export class Till extends View {
 
   /** The sale as an order: the till knows its total alone, which stands before the credit among the lines. */
   orderOf({ currency, total }) {
-    return { currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: this.data.customer.policy.sort_order.value - 1 }] };
+    return { currency, lines: [{ code: 'sub_total', amount: typed(total ?? ''), sort_order: FIRST_LINE }] };
   }
 
   sale(customer) {
@@ -174,6 +178,9 @@ export class Till extends View {
     const account = customer.accounts.find((one) => one.currency === currency);
     const { terms, error } = this.current ?? {};
     const waits = Boolean(form.values.total) && !this.current;
+    // Nothing is taken that was not shown: what the quote says, what was typed, or what was sent before.
+    const same = form.sent && form.touched.agreed?.of === JSON.stringify(this.quoteOf(form.values));
+    const off = Boolean(form.values.total) && !this.terms && !form.values.amount && !same;
     return html`<p class="crumb"><a href=${link(['till'])}>${t('till.other')}</a></p>
       <h1 class="name">${customer.name ?? customer.customer} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
       <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')} · <a href=${link(['customers', customer.customer])}>${t('till.more')}</a></p>
@@ -183,8 +190,9 @@ export class Till extends View {
           <div class="grid">${form.amount('total', t('till.total'))}${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map((one) => [one.currency, one.currency])) : nothing}</div>
           ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
           ${form.check('hold', t('till.hold', { minutes: count(Math.round(customer.policy.hold_ttl_seconds.value / 60)) }))}
-          <div class="quote" aria-live="polite">${error && !form.error ? notice(error, currency) : terms ? html`${figures([[t(form.values.hold ? 'receipt.held' : 'quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}</div>`,
-    this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'), { wait: waits && !form.sent })}</section>
+          <div class="quote" aria-live="polite">${error && !form.error ? notice(error, currency) : terms ? html`${figures([[t(form.values.hold ? 'receipt.held' : 'quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}
+          ${error ? html`<p><button type="button" class="plain" @click=${this.quote}>${t('form.retry')}</button></p>` : nothing}</div>`,
+    this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'), { wait: off })}</section>
       <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
         <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;
   }

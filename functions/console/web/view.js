@@ -108,12 +108,13 @@ export class View {
   /** Says what was done: here, or, if this was left meanwhile, wherever the reader is. */
   tell(text) {
     if (this.signal.aborted) {
-      dispatchEvent(new CustomEvent('scrip:told', { detail: text }));
+      dispatchEvent(new CustomEvent('scrip:told', { detail: [this.place.parts[1], text].filter(Boolean).join(': ') }));
       return;
     }
     this.told = text;
     this.draw();
-    document.getElementById('told')?.focus();
+    // Whoever types goes on typing.
+    if (!document.activeElement?.matches('input, select, textarea')) document.getElementById('told')?.focus();
   }
 
   /** What was done last. */

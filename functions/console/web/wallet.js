@@ -4,7 +4,7 @@ import { html, nothing, render } from './lit-html.js';
 import { call, customerPath, get, part, Refusal } from './ledger.js';
 import * as session from './session.js';
 import { choose, language, LANGUAGES, t } from './words.js';
-import { isNegative, isZero, lastDay, money, moment, typed, useZone, word } from './show.js';
+import { isNegative, isZero, lastDay, money, moment, typed, usual, useZone, word } from './show.js';
 import { deed, given, notice } from './form.js';
 import { figures, lots, movements } from './parts.js';
 import { topups } from './topups.js';
@@ -24,16 +24,13 @@ class Wallet extends View {
   constructor(redraw) {
     super({ parts: [], query: {} }, redraw);
     this.customer = session.subject();
-    this.entries = [];
   }
 
   async load(signal) {
     const [customer, entries, requests] = await Promise.all([
       get(customerPath(this.customer), {}, signal), get(customerPath(this.customer, '/entries'), { limit: 20 }, signal), get(customerPath(this.customer, '/topups'), { limit: 20 }, signal)]);
-    useZone((customer.terms ?? {}).time_zone);
-    this.entries = entries.data;
-    this.next = entries.next_cursor;
-    return { customer, requests: requests.data };
+    useZone(customer.terms?.time_zone);
+    return { customer, requests: requests.data, entries: entries.data, next: entries.next_cursor };
   }
 
   booked(text) {
@@ -44,13 +41,13 @@ class Wallet extends View {
   more = async () => {
     this.reading = true;
     this.draw();
-    const { turn } = this;
+    const list = this.data;
     try {
-      const page = await get(customerPath(this.customer, '/entries'), { limit: 20, cursor: this.next }, this.signal);
+      const page = await get(customerPath(this.customer, '/entries'), { limit: 20, cursor: list.next }, this.signal);
       // What was booked meanwhile made it another list.
-      if (turn !== this.turn) return;
-      this.entries.push(...page.data);
-      this.next = page.next_cursor;
+      if (this.data !== list) return;
+      list.entries.push(...page.data);
+      list.next = page.next_cursor;
       this.moreError = null;
     } catch (error) {
       if (this.signal.aborted) return;
@@ -62,7 +59,7 @@ class Wallet extends View {
     this.draw();
   };
 
-  content({ customer, requests }) {
+  content({ customer, requests, entries, next }) {
     const { accounts } = customer;
     const waiting = requests.filter(({ status }) => status === 'pending');
     return html`<h1>${customer.name ? t('wallet.of', { name: customer.name }) : t('wallet')}</h1>
@@ -71,8 +68,8 @@ class Wallet extends View {
       ${accounts.length ? accounts.map((account) => this.account(account)) : html`<p class="empty">${t('wallet.empty')}</p>`}
       <section class="card" aria-label=${t('do.topup')}><h2>${t('do.topup')}</h2>${this.ask(customer)}
         ${requests.length ? html`<h3>${t(waiting.length ? 'wallet.requests.waiting' : 'wallet.requests', { count: waiting.length })}</h3>${topups(requests, { own: true, actions: (topup) => this.cancel(topup) })}` : nothing}</section>
-      <section class="card" aria-label=${t('history')}><h2>${t('history')}</h2>${movements(this.entries)}${notice(this.moreError)}
-        ${this.next ? html`<p><button type="button" class="plain" ?disabled=${this.reading} @click=${this.more}>${t(this.reading ? 'reading' : 'history.more')}</button></p>` : nothing}</section>
+      <section class="card" aria-label=${t('history')}><h2>${t('history')}</h2>${movements(entries)}${notice(this.moreError)}
+        ${next ? html`<p><button type="button" class="plain" ?disabled=${this.reading} @click=${this.more}>${t(this.reading ? 'reading' : 'history.more')}</button></p>` : nothing}</section>
       ${this.withdraw(customer)}`;
   }
 
@@ -89,7 +86,7 @@ class Wallet extends View {
   }
 
   currency(customer) {
-    return customer.accounts[0]?.currency ?? customer.terms?.currency ?? 'USD';
+    return usual(customer.accounts, customer.terms?.currency);
   }
 
   /** Asks for a top-up. */
