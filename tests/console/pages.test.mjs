@@ -493,9 +493,12 @@ test('a double click approves one request, and nothing slides under the pointer'
   }
   const page = await merchant('/requests');
   const approve = page.getByRole('listitem').filter({ hasText: customers[0] }).getByRole('button', { name: 'Approve' }).first();
+  await approve.scrollIntoViewIfNeeded();
   const { x, y } = await approve.boundingBox();
   await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
   await page.getByText(`$29.99 credited to ${customers[0]}.`).waitFor();
+  // It is where it was.
+  assert.equal((await page.getByRole('listitem').filter({ hasText: customers[0] }).getByText('Answered.').boundingBox()).y - y < 40, true);
   await page.mouse.click(x + 5, y + 5, { clickCount: 1 });
   await page.waitForTimeout(500);
   const balances = await Promise.all(customers.map(async (customer) => (await api('GET', `customers/${customer}`)).accounts.map(({ balance }) => balance)));

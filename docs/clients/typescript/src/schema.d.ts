@@ -1980,12 +1980,31 @@ export interface components {
             accounts: components["schemas"]["CustomerAccount"][];
             /** @description The moment that the accounts are of, if it is past. */
             as_of?: components["schemas"]["Time"];
+            /** @description What of the rules in force it has to know. For the customer itself alone. */
+            terms?: components["schemas"]["CustomerTerms"];
             /** @description For admin and store alone. */
             policy?: components["schemas"]["PolicyView"];
             /** @description What of it is the customer's own, as it was written. For admin and store alone. */
             own_policy?: components["schemas"]["Overrides"];
             /** @description Of the customer's document. For admin and store alone. */
             version?: components["schemas"]["Version"];
+        };
+        /** @description What a customer has to know of the rules in force, to ask for a top-up or a withdrawal. */
+        CustomerTerms: {
+            /** @description The currency of calls that name none. */
+            currency: components["schemas"]["Currency"];
+            /** @description Where the store's days end: a name of the IANA database. */
+            time_zone: string;
+            /** @description The payment methods that top-ups may use; null is any. */
+            topup_methods: components["schemas"]["Label"][] | null;
+            /** @description The least that one top-up may ask for. */
+            topup_min: components["schemas"]["Limits"];
+            /** @description The most that one top-up may ask for. */
+            topup_max: components["schemas"]["Limits"];
+            /** @description Whether it may withdraw by itself. */
+            withdrawal: boolean;
+            /** @description The categories that can be withdrawn. */
+            withdrawable: components["schemas"]["Category"][];
         };
         ListedCustomer: {
             customer: components["schemas"]["CustomerId"];
