@@ -267,7 +267,8 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
         ("SCRIP_OIDC_AUDIENCE", AUDIENCE),
         ("SCRIP_CONSOLE_CLIENT_ID", sign_in::CONSOLE),
         ("SCRIP_WALLET_CLIENT_ID", sign_in::WALLET),
-        ("SCRIP_SHOP_ORIGINS", SHOPS),
+        // Quoted, since there are spaces in it.
+        ("SCRIP_SHOP_ORIGINS", &format!("\"{SHOPS}\"")),
         ("AWS_ENDPOINT_URL_DYNAMODB", database.endpoint()),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
