@@ -454,7 +454,7 @@ async fn tick(store: Store) -> Result<(), Failure> {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
-        let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
+        let event = Event { at: now(), time_left: TICK_TIME };
         if let Err(error) = expire_on_schedule(store.clone(), event).await {
             tracing::error!(%error, "the schedule's run failed; the next one goes on");
         }
@@ -468,7 +468,7 @@ async fn audit_daily(store: Store) -> Result<(), Failure> {
     let mut days = tokio::time::interval(AUDIT);
     loop {
         days.tick().await;
-        let event = Event { at: Timestamp::now(), time_left: TICK_TIME };
+        let event = Event { at: now(), time_left: TICK_TIME };
         if let Err(error) = audit(store.clone(), event).await {
             tracing::error!(%error, "the audit failed; the next one goes on");
         }
