@@ -9,7 +9,7 @@ mod site;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use edge::{Kept, Published, Routes};
+use edge::{Kept, Published, Routes, escaped};
 use http::HeaderValue;
 
 use files::{FILES, File, VERSION};
@@ -93,15 +93,6 @@ fn media_type(name: &str) -> &'static str {
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
-}
-
-/// Text as it may stand in an attribute of HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 import { html, nothing, render } from './lit-html.js';
 import { get, Refusal } from './ledger.js';
 import * as session from './session.js';
-import { choose, language, LANGUAGES, t } from './words.js';
-import { failed } from './parts.js';
+import { t } from './words.js';
+import { failed, languages } from './parts.js';
 import { useZone } from './show.js';
 import { go, link, onDefect, place } from './view.js';
 import { Customers } from './customers.js';
@@ -115,14 +115,6 @@ function signIn() {
     ${languages()}</main>`;
 }
 
-const languages = () => html`<label class="language"><span class="hidden">${t('language')}</span>
-  <select @change=${(event) => choose(event.target.value)}>${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} ?selected=${tag === language}>${name}</option>`)}</select></label>`;
-
-async function leave() {
-  await session.signOut();
-  location.replace(location.pathname);
-}
-
 /** Asks for another sign-in, and forgets nothing that was typed. */
 function again() {
   session.drop();
@@ -147,7 +139,7 @@ function shell() {
     <header class="top"><strong>${t('console')}</strong>
       <nav aria-label=${t('menu')}>${items.map((item) => html`<a href=${link([item])} aria-current=${item === current ? 'page' : nothing}>${t(`menu.${item}`)}${item === 'requests' && waiting && waiting !== '0'
     ? html` <span class="count" aria-label=${t('waiting', { count: waiting })}>${waiting}</span>` : nothing}</a>`)}</nav>
-      <span class="who">${languages()}<button type="button" class="plain" @click=${leave}>${t('sign.out')}</button></span></header>
+      <span class="who">${languages()}<button type="button" class="plain" @click=${session.leave}>${t('sign.out')}</button></span></header>
     ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} <button type="button" class="main" @click=${session.isKey() ? again : begin}>${t('sign.again')}</button></div>` : nothing}
     ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
     ${late ? html`<p class="notice good over" role="status">${late}</p>` : nothing}

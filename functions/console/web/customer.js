@@ -4,8 +4,9 @@ import { html, nothing } from './lit-html.js';
 import { all, call, customerPath, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { count, dayBegins, isDay, isNegative, isoDay, isZero, lastDay, moment, money, typed, usual, useZone, word } from './show.js';
+import { amountFields, creditFields, expiry, expiryFields } from './credit.js';
 import { given, givenAmount, notice } from './form.js';
-import { dialog, figures, history, lots, pager, reading, save } from './parts.js';
+import { dialog, figures, history, lots, pager, person, reading, save } from './parts.js';
 import { ownForm, ownOf, policyFields, policyTable } from './policy.js';
 import { topupActions, topups } from './topups.js';
 import { go, link, View } from './view.js';
@@ -25,6 +26,7 @@ export class Customer extends View {
     this.tab = 'overview';
     this.entries = null;
     this.requests = null;
+    this.groups = null;
     this.settle(at);
   }
 
@@ -42,16 +44,16 @@ export class Customer extends View {
   }
 
   async load(signal) {
-    const admin = this.role === 'admin';
-    const known = get(customerPath(this.customer), {}, signal).catch((error) => {
-      // Nobody has heard of it yet: that is where its first credit is given.
-      if (error instanceof Refusal && error.code === 'customer_not_found') return { customer: this.customer, unknown: true, accounts: [] };
-      throw error;
+    const known = (customer) => ({ customer, currency: customer.policy.currency.value, zone: customer.policy.time_zone.value });
+    const told = await get(customerPath(this.customer), {}, signal).then(known, async (error) => {
+      if (!(error instanceof Refusal && error.code === 'customer_not_found')) throw error;
+      // Nobody has heard of it yet: that is where its first credit is given, by the store's rules.
+      const settings = this.role === 'admin' ? (await get('settings', {}, signal)).settings : undefined;
+      return { customer: { customer: this.customer, unknown: true, accounts: [] }, settings, currency: settings?.currency, zone: settings?.time_zone };
     });
-    const [customer, settings, groups] = await Promise.all([known, admin ? get('settings', {}, signal) : null, admin ? all('groups', {}, MOST_GROUPS, signal) : null]);
-    useZone(customer.policy?.time_zone.value ?? settings?.settings.time_zone);
+    useZone(told.zone);
     this.readTab();
-    return { customer, settings: settings?.settings, groups: groups?.data ?? [] };
+    return told;
   }
 
   /** The tab or dialog that the address names. */
@@ -88,13 +90,16 @@ export class Customer extends View {
       } else if (tab === 'topups') {
         const page = await get(customerPath(this.customer, '/topups'), query, this.signal);
         if (current()) this.requests = page;
+      } else {
+        const { data } = await all('groups', {}, MOST_GROUPS, this.signal);
+        if (current()) this.groups = data;
       }
       if (current()) this.tabError = null;
     } catch (error) {
       if (this.signal.aborted || !current()) return;
       if (!(error instanceof Refusal)) throw error;
       if (error.code === 'customer_not_found') this.entries = this.requests = { data: [], next_cursor: null };
-      else Object.assign(this, { tabError: error, entries: null, requests: null });
+      else Object.assign(this, { tabError: error, entries: null, requests: null, groups: null });
     }
     this.draw();
   };
@@ -115,14 +120,12 @@ export class Customer extends View {
     return link(['customers', this.customer, ...parts]);
   }
 
-  content({ customer, settings }) {
+  content({ customer, currency: own }) {
     const { accounts } = customer;
-    const name = customer.name ?? customer.customer;
-    const currency = usual(accounts, customer.policy?.currency.value ?? settings?.currency);
+    const currency = usual(accounts, own);
     const deeds = ['grant', 'redeem', 'topup', 'withdraw', 'debit'].filter((deed) => this.may(deed));
     return html`<p class="crumb"><a href=${link([this.role === 'admin' ? 'customers' : 'till'])}>${t(this.role === 'admin' ? 'menu.customers' : 'menu.till')}</a></p>
-      <h1 class="name">${name} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
-      <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')}</p>
+      ${person(customer)}
       ${customer.unknown ? html`<p class="notice">${t('customer.unknown')}</p>` : nothing}
       ${this.saying()}
       <div class="deeds">${deeds.map((deed, place) => html`<a class="button ${place ? '' : 'main'}" href=${deed === 'redeem' ? link(['till', this.customer]) : this.link('do', deed)}>${t(`do.${deed}`)}</a>`)}</div>
@@ -212,27 +215,20 @@ export class Customer extends View {
       ${pager(this.requests.next_cursor, { more: link(['customers', this.customer, 'topups'], { cursor: this.requests.next_cursor }) })}`;
   }
 
-  profile({ customer, groups, settings }) {
+  profile({ customer, settings, currency }) {
+    if (!this.groups) return this.tabError ? this.again() : reading();
     const policy = customer.own_policy ?? {};
-    const { currency } = settings;
     const form = this.form('profile', {
       keyed: false, currency,
       values: { name: customer.name ?? '', email: customer.email ?? '', language: customer.language ?? '', group: customer.group ?? '', frozen: customer.frozen ?? false,
-        ...ownForm(policy, customer.policy ?? Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, { value }]))) },
-      send: async ({ name, email, language, group, frozen }) => {
-        try {
-          return await call('PUT', customerPath(this.customer), { version: customer.version ?? 0, body: {
-            name: given(name), email: given(email), language: given(language), group: given(group), frozen, policy: ownOf(form, policy, currency) } });
-        } catch (error) {
-          if (error instanceof Refusal && error.code === 'conflict') this.read();
-          throw error;
-        }
-      },
+        ...ownForm(policy, customer.policy, settings) },
+      send: ({ name, email, language, group, frozen }) => this.write(customerPath(this.customer), customer.version ?? 0, {
+        name: given(name), email: given(email), language: given(language), group: given(group), frozen, policy: ownOf(form, policy, currency) }),
       done: () => this.booked(t('saved')),
     });
     const fields = html`<div class="grid">${form.text('name', t('field.name'))}${form.text('email', t('field.email'), { type: 'email' })}
       ${form.choice('language', t('language'), [['', t('none')], ['en', 'English'], ['de', 'Deutsch'], ['fr', 'Français'], ['es', 'Español']], { hint: t('language.hint') })}
-      ${form.choice('group', t('group'), [['', t('none')], ...groups.map(({ group }) => [group, group])])}</div>
+      ${form.choice('group', t('group'), [['', t('none')], ...this.groups.map(({ group }) => [group, group])])}</div>
       ${form.check('frozen', t('frozen.explained'))}
       <details ?open=${Object.keys(customer.own_policy ?? {}).length > 0}><summary>${t('policy.own')}</summary>${policyFields(form, { inherits: true, currency })}</details>`;
     return html`${form.show(fields, t('save'))}
@@ -287,8 +283,6 @@ const post = (customer, rest, body, key, waiting) => call('POST', customerPath(c
 const entered = (name) => ({ entry, account }) => t(name, {
   amount: money(isZero(entry.amount) && entry.held ? entry.held : entry.amount.replace(/^-/, ''), entry.currency), entry: entry.id, available: money(account.available, account.currency) });
 
-const expiry = (values) => ({ policy: {}, never: { expires: 'never' }, date: { expires_on: values.expires_on } })[values.expiry ?? 'policy'];
-
 const payment = ({ mode, method, payment_reference: reference }) => (mode ? { mode, method: given(method), reference: given(reference) } : undefined);
 
 const paymentFields = (form, required) => html`<div class="grid">${form.choice('mode', t('payment'), [...(required ? [] : [['', t('none')]]), ['offline', word('mode', 'offline')], ['online', word('mode', 'online')]])}
@@ -298,10 +292,7 @@ const paymentFields = (form, required) => html`<div class="grid">${form.choice('
 const DEEDS = {
   grant: ({ customer }, _, currency) => ({
     values: { currency, expiry: 'policy', category: 'goodwill' },
-    fields: (form) => html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
-      ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}
-      ${form.choice('expiry', t('expires'), [['policy', t('expiry.policy')], ['date', t('expiry.date')], ['never', t('never')]])}
-      ${form.values.expiry === 'date' ? form.date('expires_on', t('last.day'), { required: true }) : nothing}</div>
+    fields: (form) => html`${creditFields(form, CATEGORIES)}
       ${form.values.category === 'paid' ? paymentFields(form) : nothing}
       ${form.text('reference', t('reference'), { hint: t('reference.hint') })}${form.area('note', t('note'))}${form.area('internal_note', t('internal_note'))}`,
     send: (values, key, waiting) => post(customer, '/grants', {
@@ -311,20 +302,20 @@ const DEEDS = {
   }),
   topup: ({ customer }, _, currency) => ({
     values: { currency, mode: 'offline' },
-    fields: (form) => html`<p>${t('topup.by.staff')}</p><div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}</div>${paymentFields(form, true)}${form.text('reference', t('reference'))}`,
+    fields: (form) => html`<p>${t('topup.by.staff')}</p><div class="grid">${amountFields(form)}</div>${paymentFields(form, true)}${form.text('reference', t('reference'))}`,
     send: (values, key, waiting) => post(customer, '/topups', { amount: typed(values.amount), currency: values.currency.toUpperCase(), payment: payment(values), reference: given(values.reference) }, key, waiting),
     told: ({ topup }) => t(`told.topup.${topup.status}`, { amount: money(topup.amount, topup.currency) }),
   }),
   withdraw: ({ customer }, _, currency) => ({
     values: { currency },
-    fields: (form) => html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}</div>
+    fields: (form) => html`<div class="grid">${amountFields(form)}</div>
       ${form.text('journal', t('journal'), { required: true, hint: t('journal.hint') })}${form.text('reference', t('reference'))}${form.area('note', t('note'))}`,
     send: (values, key, waiting) => post(customer, '/withdrawals', { amount: typed(values.amount), currency: values.currency.toUpperCase(), journal: given(values.journal), reference: given(values.reference), note: given(values.note) }, key, waiting),
     told: entered('told.withdraw'),
   }),
   debit: ({ customer }, _, currency) => ({
     values: { currency }, danger: true,
-    fields: (form) => html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}</div>${form.text('reason', t('reason'), { required: true, max: 500 })}${form.text('reference', t('reference'))}`,
+    fields: (form) => html`<div class="grid">${amountFields(form)}</div>${form.text('reason', t('reason'), { required: true, max: 500 })}${form.text('reference', t('reference'))}`,
     send: (values, key, waiting) => post(customer, '/debits', { amount: typed(values.amount), currency: values.currency.toUpperCase(), reason: given(values.reason), reference: given(values.reference) }, key, waiting),
     told: entered('told.debit'),
   }),
@@ -336,8 +327,7 @@ const DEEDS = {
   }),
   extend: ({ customer, data }, lot) => ({
     title: t('do.extend.title', { lot }), values: { expiry: 'date', expires_on: lastDate(data, lot) },
-    fields: (form) => html`<div class="grid">${form.choice('expiry', t('expires'), [['date', t('expiry.date')], ['never', t('never')]])}
-      ${form.values.expiry === 'date' ? form.date('expires_on', t('last.day'), { required: true }) : nothing}</div>${form.text('reason', t('reason'), { max: 500 })}`,
+    fields: (form) => html`<div class="grid">${expiryFields(form, ['date', 'never'])}</div>${form.text('reason', t('reason'), { max: 500 })}`,
     send: (values, key, waiting) => call('PATCH', customerPath(customer, `/lots/${part(lot)}`), { body: { ...expiry(values), reason: given(values.reason) }, key, waiting }),
     told: ({ entry }) => t('told.extend', { lot: entry.lot ?? lot, day: lastDay(entry.expires_at) }),
   }),

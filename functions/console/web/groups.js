@@ -4,6 +4,7 @@ import { html, nothing } from './lit-html.js';
 import { call, get, part, Refusal } from './ledger.js';
 import { t } from './words.js';
 import { count, moment, money, typed, word } from './show.js';
+import { creditFields, expiry } from './credit.js';
 import { given } from './form.js';
 import { badge, cell, dialog, figures, pager } from './parts.js';
 import { ownForm, ownOf, policyFields, policyTable } from './policy.js';
@@ -79,22 +80,14 @@ export class Group extends View {
     const form = this.form('policy', {
       keyed: false,
       values: { joins: Boolean(joining), amount: joining?.amount ?? '', currency: joining?.currency ?? currency, category: joining?.category ?? 'promotional', ...expiryValues(joining),
-        ...ownForm(policy, group.effective ?? Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, { value }]))) },
-      send: async () => {
-        try {
-          return await call('PUT', `groups/${part(this.group)}`, { version: group.version, body: { policy: ownOf(form, policy, currency), joining_grant: joiningOf(form, joining) } });
-        } catch (error) {
-          if (error instanceof Refusal && error.code === 'conflict') this.read();
-          throw error;
-        }
-      },
+        ...ownForm(policy, group.effective, settings) },
+      send: () => this.write(`groups/${part(this.group)}`, group.version, { policy: ownOf(form, policy, currency), joining_grant: joiningOf(form, joining) }),
       done: () => {
         this.tell(t('saved'));
         this.read();
       },
     });
-    return form.show(html`${form.check('joins', t('joining'))}${form.values.joins ? html`<div class="grid">${form.amount('amount', t('amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
-        ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>` : nothing}
+    return form.show(html`${form.check('joins', t('joining'))}${form.values.joins ? creditFields(form, CATEGORIES) : nothing}
       ${policyFields(form, { inherits: true, currency })}`, t(group.unknown ? 'group.create' : 'save'));
   }
 
@@ -107,16 +100,10 @@ export class Group extends View {
         else go(link(['progress', job.id]).slice(1));
       },
     });
-    return dialog(t('do.group.grant'), form.show(html`<p>${t('group.grant.why', { group: this.group })}</p><div class="grid">${form.amount('amount', t('group.amount'))}${form.text('currency', t('currency'), { max: 3, required: true })}
-      ${form.choice('category', t('category'), CATEGORIES.map((category) => [category, word('category', category)]))}${expiryFields(form)}</div>
+    return dialog(t('do.group.grant'), form.show(html`<p>${t('group.grant.why', { group: this.group })}</p>${creditFields(form, CATEGORIES, t('group.amount'))}
       ${form.text('reference', t('reference'))}${form.area('note', t('note'))}`, t('do.group.grant'), { cancel: this.back }), this.back);
   }
 }
-
-const expiryFields = (form) => html`${form.choice('expiry', t('expires'), [['policy', t('expiry.policy')], ['date', t('expiry.date')], ['never', t('never')]])}
-  ${form.values.expiry === 'date' ? form.date('expires_on', t('last.day'), { required: true }) : nothing}`;
-
-const expiry = ({ expiry: kind, expires_on: on }) => (kind === 'never' ? { expires: 'never' } : kind === 'date' ? { expires_on: on } : {});
 
 /** How a joining grant's expiry begins in the form: a moment is shown as what the rules say, and stays as it is while nobody touches it. */
 const expiryValues = (joining) => ({ expiry: joining?.expires === 'never' ? 'never' : joining?.expires_on ? 'date' : 'policy', expires_on: joining?.expires_on ?? '' });

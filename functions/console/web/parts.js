@@ -1,9 +1,17 @@
 // What several screens show: notices, lists with pages, lots, histories.
 
 import { html, nothing } from './lit-html.js';
-import { t } from './words.js';
+import { choose, language, LANGUAGES, t } from './words.js';
 import { daysLeft, isNegative, isZero, lastDay, moment, money, movement, word } from './show.js';
 import { notice } from './form.js';
+
+/** Whose page it is: name, id, address, group; and `more` beside them. */
+export const person = ({ customer, name, email, group, frozen }, more) => html`<h1 class="name">${name ?? customer} ${frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
+  <p class="about">${[customer, email, group && t('in.group', { group })].filter(Boolean).join(' · ')}${more ? html` · ${more}` : nothing}</p>`;
+
+/** To choose another language. */
+export const languages = () => html`<label class="language"><span class="hidden">${t('language')}</span>
+  <select @change=${(event) => choose(event.target.value)}>${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} ?selected=${tag === language}>${name}</option>`)}</select></label>`;
 
 /** While something is read. */
 export const reading = () => html`<p class="reading" role="status">${t('reading')}</p>`;

@@ -152,12 +152,12 @@ const read = (name, value) => (all[name].several ? all[name].read(value, name) :
 /** What a form begins with that shows the store's settings. */
 export const settingsForm = (settings) => Object.assign({}, ...Object.keys(all).map((name) => read(name, settings[name])));
 
-/** What a form begins with that shows what is given of its own; where nothing is, what is in force. */
-export function ownForm(policy, effective) {
+/** What a form begins with that shows what is given of its own; where nothing is, what is in force: as told, or else the store's settings. */
+export function ownForm(policy, effective, settings) {
   const names = Object.keys(all).filter((name) => !all[name].store);
   return Object.assign({}, ...names.map((name) => {
     const given = Object.hasOwn(policy, name);
-    return { [own(name)]: given, ...read(name, given ? policy[name] : effective[name]?.value) };
+    return { [own(name)]: given, ...read(name, given ? policy[name] : effective ? effective[name]?.value : settings?.[name]) };
   }));
 }
 

@@ -145,6 +145,12 @@ export async function finish() {
   return true;
 }
 
+/** Signs out, and begins anew. */
+export async function leave() {
+  await signOut();
+  location.replace(location.pathname);
+}
+
 let renewing = null;
 
 /** Gets another token, where the issuer gave something to get it with; answers whether it did. */

@@ -6,11 +6,10 @@ import { t } from './words.js';
 import { count, isZero, moment, money, typed, usual, useZone } from './show.js';
 import { given, givenAmount, notice } from './form.js';
 import { forget, keep, kept } from './kept.js';
-import { badge, figures, lots } from './parts.js';
+import { badge, figures, lots, person } from './parts.js';
+import { Quote, terms } from './quote.js';
 import { go, link, View } from './view.js';
 
-/** How long nobody types before the quote is asked for, in milliseconds. */
-const PAUSE = 300;
 const RECEIPT = 'scrip:receipt';
 
 export class Till extends View {
@@ -28,7 +27,7 @@ export class Till extends View {
     if (!this.customer) return {};
     const customer = await get(customerPath(this.customer), {}, signal);
     useZone(customer.policy.time_zone.value);
-    this.quoteSoon();
+    this.quote.soon();
     return { customer };
   }
 
@@ -40,7 +39,7 @@ export class Till extends View {
   }
 
   leave() {
-    clearTimeout(this.timer);
+    this.quote.stop();
     super.leave();
   }
 
@@ -110,7 +109,7 @@ export class Till extends View {
           return await call('POST', customerPath(this.customer, '/redemptions'), { key, waiting, body: {
             order: { id: given(values.order), ...this.orderOf(values) }, amount: agreed.amount, ...(values.hold ? { hold: true } : {}) } });
         } finally {
-          this.quoteSoon();
+          this.quote.soon();
         }
       },
       done: (answer) => {
@@ -118,44 +117,23 @@ export class Till extends View {
         keep(RECEIPT, { customer, name: this.data.customer.name, currency: answer.entry.currency, ...answer });
         if (this.signal.aborted) this.tell(t('told.sold', { customer, amount: money(answer.applied, answer.entry.currency) }));
         else go(link(['till', customer, 'receipt']).slice(1));
-        this.quoted = null;
+        this.quote.answer = null;
         this.read();
       },
     });
     return form;
   }
 
-  quoteSoon() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(this.quote, PAUSE);
-  }
-
-  /** Asks what the sale would use, before it is made. */
-  quote = async () => {
-    if (!this.data?.customer || this.signal.aborted) return;
-    const { values } = this.sale_();
-    if (!values.total) {
-      this.quoted = null;
-      this.draw();
-      return;
-    }
-    const body = this.quoteOf(values);
-    const mine = JSON.stringify(body);
-    this.asked = mine;
-    try {
-      const terms = await call('POST', customerPath(this.customer, '/redemptions/quote'), { body, signal: this.signal });
-      if (this.asked === mine) this.quoted = { of: mine, terms };
-    } catch (error) {
-      if (this.signal.aborted) return;
-      if (!(error instanceof Refusal)) throw error;
-      if (this.asked === mine) this.quoted = { of: mine, error };
-    }
-    this.draw();
-  };
+  /** What the sale would use, before it is made. */
+  quote = new Quote(this, {
+    body: () => (this.data.customer && this.sale_().values.total ? this.quoteOf(this.sale_().values) : null),
+    send: (body) => call('POST', customerPath(this.customer, '/redemptions/quote'), { body, signal: this.signal }),
+  });
 
   /** What was answered of the sale as it stands; nothing while that changes. */
   get current() {
-    return this.quoted?.of === JSON.stringify(this.quoteOf(this.sale_().values)) ? this.quoted : null;
+    const { answer } = this.quote;
+    return answer?.of === JSON.stringify(this.quoteOf(this.sale_().values)) ? answer : null;
   }
 
   get terms() {
@@ -176,22 +154,21 @@ export class Till extends View {
     const form = this.sale_();
     const { currency } = form;
     const account = customer.accounts.find((one) => one.currency === currency);
-    const { terms, error } = this.current ?? {};
+    const { terms: quoted, error } = this.current ?? {};
     const waits = Boolean(form.values.total) && !this.current;
     // Nothing is taken that was not shown: what the quote says, what was typed, or what was sent before.
     const same = form.sent && form.touched.agreed?.of === JSON.stringify(this.quoteOf(form.values));
     const off = Boolean(form.values.total) && !this.terms && !form.values.amount && !same;
     return html`<p class="crumb"><a href=${link(['till'])}>${t('till.other')}</a></p>
-      <h1 class="name">${customer.name ?? customer.customer} ${customer.frozen ? html`<span class="badge frozen">${t('frozen')}</span>` : nothing}</h1>
-      <p class="about">${[customer.customer, customer.email, customer.group && t('in.group', { group: customer.group })].filter(Boolean).join(' · ')} · <a href=${link(['customers', customer.customer])}>${t('till.more')}</a></p>
+      ${person(customer, html`<a href=${link(['customers', customer.customer])}>${t('till.more')}</a>`)}
       ${account ? figures([[t('available'), money(account.available, currency), 'large'], [t('balance'), money(account.balance, currency)], [t('held'), money(account.held, currency)]]) : html`<p class="notice">${t('till.nothing')}</p>`}
-      <div class="split"><section class="card" aria-label=${t('till.sale')} @input=${() => this.quoteSoon()}><h2>${t('till.sale')}</h2>
+      <div class="split"><section class="card" aria-label=${t('till.sale')} @input=${() => this.quote.soon()}><h2>${t('till.sale')}</h2>
         ${form.show(html`${form.text('order', t('till.order'), { required: true, hint: t('till.order.hint') })}
           <div class="grid">${form.amount('total', t('till.total'))}${customer.accounts.length > 1 ? form.choice('currency', t('currency'), customer.accounts.map((one) => [one.currency, one.currency])) : nothing}</div>
           ${form.amount('amount', t('till.amount'), { required: false, hint: t('till.amount.hint') })}
           ${form.check('hold', t('till.hold', { minutes: count(Math.round(customer.policy.hold_ttl_seconds.value / 60)) }))}
-          <div class="quote" aria-live="polite">${error && !form.error ? notice(error, currency) : terms ? html`${figures([[t(form.values.hold ? 'receipt.held' : 'quote.applied'), money(terms.applied, currency), 'large'], [t('quote.due'), money(terms.remaining_due, currency)]])}<p>${t(isZero(terms.applied) ? 'quote.none' : 'quote.bound', { why: t(`bound.${terms.bound_by}`) })}</p>` : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}
-          ${error ? html`<p><button type="button" class="plain" @click=${this.quote}>${t('form.retry')}</button></p>` : nothing}</div>`,
+          <div class="quote" aria-live="polite">${error && !form.error ? notice(error, currency) : quoted ? terms(quoted, currency, t(form.values.hold ? 'receipt.held' : 'quote.applied')) : waits ? html`<p class="reading">${t('till.wait')}</p>` : nothing}
+          ${error ? html`<p><button type="button" class="plain" @click=${this.quote.ask}>${t('form.retry')}</button></p>` : nothing}</div>`,
     this.terms ? t(form.values.hold ? 'till.hold.of' : 'till.take.of', { amount: money(this.terms.applied, currency) }) : t(form.values.hold ? 'till.hold.do' : 'till.take'), { wait: off })}</section>
       <aside><h2>${t('lots')}</h2>${account ? lots(account) : html`<p class="empty">${t('lots.none')}</p>`}
         <p class="deeds"><a class="button" href=${link(['customers', this.customer, 'do', 'withdraw'])}>${t('do.withdraw')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'topup'])}>${t('do.topup')}</a> <a class="button" href=${link(['customers', this.customer, 'do', 'grant'])}>${t('do.grant')}</a></p></aside></div>`;

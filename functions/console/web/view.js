@@ -1,7 +1,7 @@
 // What every screen does: it reads, shows, and is left.
 
 import { html, nothing } from './lit-html.js';
-import { Refusal } from './ledger.js';
+import { call, Refusal } from './ledger.js';
 import { Form } from './form.js';
 import { failed, reading } from './parts.js';
 import { t } from './words.js';
@@ -102,6 +102,16 @@ export class View {
     if (form?.idle) {
       form.reset();
       this.forms.delete(name);
+    }
+  }
+
+  /** Writes a document over this version. What somebody else wrote meanwhile is read, and shown beside what was typed here. */
+  async write(path, version, body) {
+    try {
+      return await call('PUT', path, { body, version });
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'conflict') this.read();
+      throw error;
     }
   }
 

@@ -3,10 +3,10 @@
 import { html, nothing, render } from './lit-html.js';
 import { call, customerPath, get, part, Refusal } from './ledger.js';
 import * as session from './session.js';
-import { choose, language, LANGUAGES, t } from './words.js';
+import { t } from './words.js';
 import { isNegative, isZero, lastDay, money, moment, typed, usual, useZone, word } from './show.js';
 import { deed, given, notice } from './form.js';
-import { figures, lots, movements } from './parts.js';
+import { figures, languages, lots, movements } from './parts.js';
 import { topups } from './topups.js';
 import { onDefect, View } from './view.js';
 
@@ -126,19 +126,11 @@ class Wallet extends View {
   }
 }
 
-const languages = () => html`<label class="language"><span class="hidden">${t('language')}</span>
-  <select @change=${(event) => choose(event.target.value)}>${Object.entries(LANGUAGES).map(([tag, name]) => html`<option value=${tag} ?selected=${tag === language}>${name}</option>`)}</select></label>`;
-
 function begin() {
   session.begin().catch((error) => {
     trouble = t('sign.failed', { why: error.message });
     draw();
   });
-}
-
-async function leave() {
-  await session.signOut();
-  location.replace(location.pathname);
 }
 
 function signIn() {
@@ -150,7 +142,7 @@ function signIn() {
 }
 
 function shell() {
-  return html`${embedded ? nothing : html`<header class="top"><strong>${t('wallet')}</strong><span class="who">${languages()}<button type="button" class="plain" @click=${leave}>${t('sign.out')}</button></span></header>`}
+  return html`${embedded ? nothing : html`<header class="top"><strong>${t('wallet')}</strong><span class="who">${languages()}<button type="button" class="plain" @click=${session.leave}>${t('sign.out')}</button></span></header>`}
     ${over ? html`<div class="notice bad over" role="alert">${t('sign.over')} ${embedded ? nothing : html`<button type="button" class="main" @click=${begin}>${t('sign.again')}</button>`}</div>` : nothing}
     ${trouble ? html`<p class="notice bad over" role="alert">${trouble}</p>` : nothing}
     <main id="main" class="wallet" tabindex="-1">${view.show()}</main>`;

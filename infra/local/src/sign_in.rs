@@ -18,6 +18,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use console::Origin;
+use edge::escaped;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{CustomerId, Hash, Label};
 use serde_json::{Value, json};
@@ -245,10 +246,6 @@ fn page(status: StatusCode, client: Option<&Origin>, content: &str) -> Response 
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     (status, headers, html).into_response()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// `GET …/authorize`: asks who it is.

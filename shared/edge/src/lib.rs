@@ -24,7 +24,7 @@ pub use grants::{GrantBody, lot_expiry};
 pub use oidc::Oidc;
 pub use orders::{OrderBody, TermsView};
 pub use problem::Problem;
-pub use reply::{Kept, Published, Reply};
+pub use reply::{Kept, Published, Reply, escaped};
 pub use routes::{Access, Route, Routes, Service};
 pub use start::{
     Batch, Event, Message, Messages, StartError, StreamRecord, event, http, queue, site, stream, variable,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use edge::escaped;
 use ledger::{Entry, Label, Statement};
 
 use super::Head;
@@ -77,20 +78,4 @@ fn row(entry: &Entry, head: &Head<'_>) -> String {
     format!(
         "<tr><td class=\"date\">{day}</td><td>{what}{more}</td><td class=\"amount\">{amount} {currency}</td><td class=\"amount\">{balance} {currency}</td></tr>\n"
     )
-}
-
-/// A text in which nothing is markup.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            character => escaped.push(character),
-        }
-    }
-    escaped
 }
