@@ -555,6 +555,18 @@ pub fn planted(items: &Items) -> Vec<Planted> {
     let mut fewer = imports.clone();
     fewer["entries"]["M"]["USD"]["N"] = json!("2");
     plant("an import that its rows say nothing of", "alice", "imports_differ", true, vec![fewer], vec![]);
+    let document = items.of("C#alice", "A");
+    plant("a document that is gone", "alice", "rules_missing", true, vec![], vec![document.clone()]);
+    plant(
+        "a document of before",
+        "alice",
+        "rules_missing",
+        true,
+        vec![with(&document, "version", json!({"N": "0"}))],
+        vec![],
+    );
+    let change = items.of("C#alice", "P#00000000000000000001");
+    plant("a document's change forgotten", "alice", "rules_missing", false, vec![], vec![change]);
     plant("what was refunded forgotten", "alice", "refunds_differ", true, vec![], vec![refunds.clone()]);
     let listed = items.of("LIST#dora", "USD");
     plant(
@@ -649,7 +661,7 @@ pub async fn audited_export(
 }
 
 /// How many of [`planted`] there are, and of them those that the API tells of.
-const PLANTED: (usize, usize) = (35, 32);
+const PLANTED: (usize, usize) = (38, 34);
 
 impl Planted {
     pub fn apply(&self, raw: &Raw<'_>) {
@@ -738,6 +750,38 @@ async fn the_auditor_finds_what_no_one_account_shows() {
     let mut more = items.clone();
     more.push(json!({"pk": {"S": "SHOP#1"}, "sk": {"S": "A"}, "v": {"N": "1"}}));
     assert_eq!(codes(&audited_export(&world, &more, None).await.1), ["unknown_item"]);
+    // The store's rules, and what was changed in them.
+    let without = |sks: &[&str]| -> Vec<Value> {
+        let is_out =
+            |item: &&Value| item["pk"]["S"] == "STORE" && sks.contains(&item["sk"]["S"].as_str().unwrap());
+        items.iter().filter(|item| !is_out(item)).cloned().collect()
+    };
+    let changes: Vec<&str> = items
+        .iter()
+        .filter_map(|item| item["sk"]["S"].as_str().filter(|sk| sk.starts_with("CHANGE#")))
+        .collect();
+    assert_eq!(changes.len(), 3, "the settings, a group, the settings again");
+    let rules = async |sks: &[&str]| -> Vec<String> {
+        let (_, lines) = audited_export(&world, &without(sks), None).await;
+        let missing = |line: &Value| line["code"] == "rules_missing" && line["customer"].is_null();
+        assert!(lines.iter().all(missing), "{lines:#?}");
+        lines.iter().map(|line| line["detail"].as_str().unwrap().to_owned()).collect()
+    };
+    let at_none = "version 0 of the settings is there, and entries were decided by version 3";
+    assert_eq!(rules(&["SETTINGS"]).await, [at_none]);
+    let untold =
+        |first, last| format!("nothing tells what versions {first} to {last} of the settings changed");
+    let sk = |version: u64| format!("CHANGE#{version:020}");
+    assert_eq!(rules(&[&sk(2)]).await, [untold(2, 2)]);
+    assert_eq!(rules(&[&sk(1), &sk(3)]).await, [untold(1, 1), untold(3, 3)]);
+    assert_eq!(rules(&["SETTINGS", &sk(1), &sk(2), &sk(3)]).await, [at_none.to_owned(), untold(1, 3)]);
+    // Of a table they are read once more, so that what is written meanwhile is no finding.
+    let line = items.iter().find(|item| item["sk"]["S"] == sk(2)).unwrap();
+    raw.delete(line);
+    let (_, lines) = audited_table(&world).await;
+    assert_eq!(lines.iter().map(|line| &line["detail"]).collect::<Vec<_>>(), [&json!(untold(2, 2))]);
+    raw.put(line);
+    assert_eq!(audited_table(&world).await.1, Vec::<Value>::new());
     // A balance that came from nowhere shows in the totals as well.
     let mut richer = items.clone();
     let account =
@@ -755,6 +799,7 @@ async fn what_others_write_while_the_auditor_reads_is_no_finding() {
     let world = rich().await;
     let shop = world.shop();
     let stop = std::sync::atomic::AtomicBool::new(false);
+    let mut dice = crate::support::dice::Dice::of_seed(30);
     let write = async {
         while !stop.load(std::sync::atomic::Ordering::Relaxed) {
             for customer in ["alice", "erin", "fred"] {
@@ -763,6 +808,10 @@ async fn what_others_write_while_the_auditor_reads_is_no_finding() {
                 let asked = shop.request_topup(customer, &fresh_key(), topup).await.expect(201, "");
                 let id = asked.json["topup"]["id"].as_str().unwrap().to_owned();
                 shop.cancel(customer, &id).await.expect(200, "");
+                // Decided by newer rules each time.
+                let name = json!({"name": fresh_key()});
+                world.admin().put(&format!("/v1/customers/{customer}"), name).await.expect(200, "");
+                world.settings(json!({"remind_days": [dice.roll(99) + 1]})).await;
             }
         }
     };
@@ -928,7 +977,11 @@ async fn what_others_write_meanwhile_is_no_finding() {
 async fn no_garbled_byte_is_more_than_a_finding() {
     let world = rich().await;
     let raw = Raw::of(&world);
-    let items: Vec<Value> = raw.dump().into_iter().filter(|item| item["pk"]["S"] == "C#alice").collect();
+    let (items, others): (Vec<Value>, Vec<Value>) = raw
+        .dump()
+        .into_iter()
+        .filter(|item| item["pk"]["S"] == "C#alice" || item["pk"]["S"] == "STORE")
+        .partition(|item| item["pk"]["S"] == "C#alice");
     let mut dice = crate::support::dice::Dice::of_seed(29);
     let (mut unsound, mut exported) = (0, 0);
     for _ in 0..150 {
@@ -944,6 +997,7 @@ async fn no_garbled_byte_is_more_than_a_finding() {
         let all: Vec<Value> = items
             .iter()
             .map(|other| if other == item { with(item, &name, spoiled.clone()) } else { other.clone() })
+            .chain(others.clone())
             .collect();
         let (summary, _) = audited_export(&world, &all, None).await;
         exported += u32::from(summary.findings > 0);

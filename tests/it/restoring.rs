@@ -646,6 +646,64 @@ async fn documents_that_were_cut_are_read_and_can_be_written_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rules_that_are_gone_are_told_of_and_their_versions_never_come_again() {
+    let world = World::start().await;
+    let (admin, raw) = (world.admin(), Raw::of(&world));
+    for days in [30, 60, 90] {
+        world.settings(json!({"expiry_days": days})).await;
+        admin.put("/v1/customers/alice", json!({"policy": {"expiry_days": days}})).await.expect(200, "");
+    }
+    world.granted("alice", "5", json!({})).await;
+    let is_rules = |item: &&Value| {
+        let (pk, sk) = key_of(item);
+        let (doc, last) = (["SETTINGS", "A"].contains(&&*sk), sk.ends_with("#00000000000000000002"));
+        ["STORE", "C#alice"].contains(&&*pk) && (doc || last)
+    };
+    let gone: Vec<Value> = raw.dump().iter().filter(is_rules).cloned().collect();
+    assert_eq!(gone.len(), 4, "{gone:?}");
+    gone.iter().for_each(|item| raw.delete(item));
+
+    let (_, found) = audited_table(&world).await;
+    let of = |lines: &[Value]| -> Vec<String> {
+        let mut told: Vec<String> =
+            lines.iter().map(|line| format!("{} {}", line["code"], line["customer"])).collect();
+        told.sort();
+        told
+    };
+    let (alice, store) = (r#""rules_missing" "alice""#, r#""rules_missing" null"#);
+    assert_eq!(of(&found), [alice, alice, store, store], "{found:#?}");
+    let (_, repairs, left) = repaired(&world, true, &[]).await;
+    assert_eq!(left, Vec::<Value>::new());
+    let items: BTreeSet<&str> = repairs.iter().map(|line| line["item"].as_str().unwrap()).collect();
+    for item in
+        ["STORE SETTINGS", "STORE CHANGE#00000000000000000002", "C#alice A", "C#alice P#00000000000000000002"]
+    {
+        assert!(items.contains(item), "{item}: {items:?}");
+    }
+    assert_eq!(audited_table(&world).await.1, Vec::<Value>::new());
+    assert_eq!(repaired(&world, true, &[]).await.1, Vec::<Value>::new(), "once is enough");
+
+    // The next versions are none that an entry names, and what is told of the others is the truth.
+    for path in ["/v1/settings", "/v1/customers/alice"] {
+        let body = if path == "/v1/settings" { json!({"expiry_days": 7}) } else { json!({"name": "Alice"}) };
+        let written = admin.put(path, body).await.expect(200, "");
+        assert_eq!(written.json["version"], 5, "{}", written.text);
+        let changes = admin.get(&format!("{path}/changes")).await.expect(200, "").json["data"].clone();
+        let lines: Vec<(u64, String)> = changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| (line["version"].as_u64().unwrap(), line["changes"].to_string()))
+            .collect();
+        assert_eq!(lines.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+        assert_eq!(lines[1].1, r#"{"document":{"new":"restored"}}"#);
+        assert!(lines[2].1.contains("90"), "{}", lines[2].1);
+        assert_eq!(lines[3].1, r#"{"document":{"new":"lost"}}"#);
+    }
+    assert_eq!(audited_table(&world).await.1, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_command_restores_what_an_export_holds() {
     let world = World::start().await;
     world.granted("alice", "50", json!({})).await;

@@ -8,9 +8,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use ledger::{Booked, Currency, CustomerId, Finding, Flaw, Left};
+use ledger::{Booked, Currency, CustomerId, Finding, Flaw, Left, Versions};
 use serde::Serialize;
-use store::{CustomerAudit, Error, Misplaced, Repair, Repairing, Store, Verified};
+use store::{CustomerAudit, Error, Misplaced, Repair, Repaired, Repairing, RulesAudit, Store, Verified};
 
 use crate::{
     Failure, Source,
@@ -74,7 +74,8 @@ struct Line<'a> {
 /// One line of what was repaired, or would be.
 #[derive(Serialize)]
 struct RepairLine<'a> {
-    customer: &'a CustomerId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a CustomerId>,
     #[serde(flatten)]
     repair: &'a Repair,
 }
@@ -87,6 +88,8 @@ struct Auditor<'a> {
     summary: Summary,
     /// What all entries of a currency come to, and all balances.
     totals: BTreeMap<Currency, (Booked, i128)>,
+    /// The last rules that any entry was decided by.
+    decided_by: Versions,
     /// What to do beside telling.
     repairs: Option<&'a Repairs>,
     /// Of the accounts that are to be rolled back, those that were.
@@ -136,6 +139,7 @@ async fn walk(
         out,
         summary: Summary::default(),
         totals: BTreeMap::new(),
+        decided_by: Versions::default(),
         repairs,
         rolled_back: BTreeSet::new(),
     };
@@ -143,12 +147,14 @@ async fn walk(
         return Err("only a table can be repaired".into());
     }
     let mut spool = Spool::new(&options.scratch, spool::owner)?;
+    let mut rules = RulesAudit::default();
     source
         .each(|record| {
             auditor.summary.items = auditor.summary.items.saturating_add(1);
             if auditor.summary.items.checked_rem(STEP) == Some(0) {
                 writeln!(progress, "read {} items", auditor.summary.items)?;
             }
+            rules.take(&record);
             match record.place() {
                 Some(place) => spool.put(&place.customer, &record.line()),
                 None => record.finding().map_or(Ok(()), |finding| auditor.tell(None, &finding)),
@@ -172,6 +178,7 @@ async fn walk(
             writeln!(progress, "checked {} entries", auditor.summary.entries)?;
         }
     }
+    auditor.compare_rules(rules).await?;
     let Some(repairs) = repairs else {
         auditor.compare_totals(progress)?;
         let Summary { items, customers, accounts, entries, findings, .. } = auditor.summary;
@@ -199,6 +206,17 @@ struct Doubt {
     /// What one item alone showed.
     shown: Vec<Finding>,
     misplaced: Misplaced,
+    /// Up to which version it has to be told what was changed in the customer's document, where it is not.
+    untold: Option<u64>,
+}
+
+impl Doubt {
+    async fn untold_rules(&self, store: &Store) -> Result<Vec<Finding>, Error> {
+        match self.untold {
+            Some(last) => patiently(|| store.untold_rules(&self.customer, last)).await,
+            None => Ok(Vec::new()),
+        }
+    }
 }
 
 impl Auditor<'_> {
@@ -223,15 +241,18 @@ impl Auditor<'_> {
             let verified = audit.verified(self.at);
             self.summary.customers = self.summary.customers.saturating_add(1);
             let stands = |finding: &Finding| finding.code.is_of_one_item();
+            self.decided_by = self.decided_by.and(audit.decided_by());
+            let untold = audit.untold_rules();
             let is_doubtful = match self.repairs {
-                None => self.store.is_some() && !verified.findings().all(stands),
-                Some(_) => !(verified.is_sound() && audit.lists_are_current()),
+                None => self.store.is_some() && !(untold.is_empty() && verified.findings().all(stands)),
+                Some(_) => !(untold.is_empty() && verified.is_sound() && audit.lists_are_current()),
             };
             if is_doubtful {
                 let shown = verified.findings().filter(|finding| stands(finding)).cloned().collect();
-                doubts.push(Doubt { customer, shown, misplaced: audit.misplaced() });
+                let untold = (!untold.is_empty()).then(|| audit.last_rules());
+                doubts.push(Doubt { customer, shown, misplaced: audit.misplaced(), untold });
             } else {
-                self.note(&customer, &verified, &[])?;
+                self.note(&customer, &verified, &untold)?;
             }
         }
         Ok(doubts)
@@ -264,7 +285,9 @@ impl Auditor<'_> {
         let Some(store) = self.store.clone() else { return Ok(()) };
         let nothing = Verified { accounts: Vec::new(), findings: Vec::new() };
         let verified = patiently(|| store.verify(&doubt.customer, self.at)).await?.unwrap_or(nothing);
-        self.note(&doubt.customer, &verified, &doubt.shown)
+        let mut shown = doubt.shown.clone();
+        shown.extend(doubt.untold_rules(&store).await?);
+        self.note(&doubt.customer, &verified, &shown)
     }
 
     /// Repairs a customer, and tells of what was repaired and of what is left.
@@ -275,15 +298,7 @@ impl Auditor<'_> {
         let roll_back: BTreeSet<Currency> = of_customer.map(|(_, currency)| *currency).collect();
         let how = Repairing { at: self.at, write: repairs.write, roll_back: &roll_back };
         let done = patiently(|| store.repair(customer, &doubt.misplaced, &how)).await?;
-        for repair in &done.repairs {
-            self.summary.repairs = self.summary.repairs.saturating_add(1);
-            let line = RepairLine { customer, repair };
-            writeln!(self.out, "{}", serde_json::to_string(&line)?)?;
-        }
-        for left in &done.left {
-            let Left { finding, why } = left;
-            self.write_line(&Line { customer: Some(customer), finding, why: Some(why) })?;
-        }
+        self.tell_repaired(Some(customer), &done)?;
         // What keys and numbers do not lead to; where something stands in the indexes was told, or is right now.
         let told = |finding: &&Finding| {
             finding.code == Flaw::IndexDrift || done.left.iter().any(|left| left.finding == **finding)
@@ -307,6 +322,36 @@ impl Auditor<'_> {
             *balance = balance.saturating_add(account.balance);
         }
         Ok(())
+    }
+
+    /// Tells of what was repaired, and of what is left.
+    fn tell_repaired(&mut self, customer: Option<&CustomerId>, done: &Repaired) -> Result<(), Failure> {
+        for repair in &done.repairs {
+            self.summary.repairs = self.summary.repairs.saturating_add(1);
+            let line = RepairLine { customer, repair };
+            writeln!(self.out, "{}", serde_json::to_string(&line)?)?;
+        }
+        for Left { finding, why } in &done.left {
+            self.write_line(&Line { customer, finding, why: Some(why) })?;
+        }
+        Ok(())
+    }
+
+    /// The store's rules that entries were decided by are there, and what was changed in them; or are repaired.
+    async fn compare_rules(&mut self, rules: RulesAudit) -> Result<(), Failure> {
+        let decided_by = self.decided_by;
+        let mut findings = rules.findings(decided_by);
+        if !findings.is_empty()
+            && let Some(store) = self.store.clone()
+        {
+            if let Some(repairs) = self.repairs {
+                let how = Repairing { at: self.at, write: repairs.write, roll_back: &BTreeSet::new() };
+                let done = patiently(|| store.repair_rules(decided_by, &how)).await?;
+                return self.tell_repaired(None, &done);
+            }
+            findings = patiently(|| store.rules_audit()).await?.findings(decided_by);
+        }
+        findings.iter().try_for_each(|finding| self.tell(None, finding))
     }
 
     /// What came in, less what went out, is what is there.

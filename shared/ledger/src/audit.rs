@@ -80,6 +80,8 @@ words! {
         RefundsDiffer = "refunds_differ",
         /// What is noted of the rows that were imported is not of as many entries as were.
         ImportsDiffer = "imports_differ",
+        /// Rules by which entries were decided, or what was changed in them, that are not there.
+        RulesMissing = "rules_missing",
         /// An item under another key than its own.
         KeyDrift = "key_drift",
         /// An item that stands elsewhere in an index than it should.
@@ -108,8 +110,8 @@ impl Flaw {
     /// Whether a change between the reads of account, top-ups and refunds could look like it.
     pub fn may_be_haste(self) -> bool {
         use Flaw::{
-            AccountMissing, AccountPending, ImportsDiffer, RefundsDiffer, TopupDiffers, TopupMissing,
-            TopupUncredited,
+            AccountMissing, AccountPending, ImportsDiffer, RefundsDiffer, RulesMissing, TopupDiffers,
+            TopupMissing, TopupUncredited,
         };
         matches!(
             self,
@@ -117,6 +119,7 @@ impl Flaw {
                 | AccountPending
                 | ImportsDiffer
                 | RefundsDiffer
+                | RulesMissing
                 | TopupDiffers
                 | TopupMissing
                 | TopupUncredited
@@ -159,6 +162,7 @@ pub struct Audit {
     /// What was given back of which redemption.
     pub(crate) refunded: BTreeMap<u64, Money>,
     imports: u64,
+    decided_by: Versions,
     booked: Booked,
     /// The entry whose hash is kept, and its hash.
     pub(crate) marked: Option<(u64, Option<Hash>)>,
@@ -186,6 +190,23 @@ impl Found {
         if self.findings.len() < MAX_FINDINGS && !self.findings.iter().any(known) {
             self.findings.push(Finding { currency: Some(self.currency), entry, code, detail });
         }
+    }
+}
+
+/// The last versions of the rules that entries were decided by; 0 of those that nobody had written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Of the settings, the groups' among them.
+    pub settings: u64,
+    /// Of the customer's own document.
+    pub customer: u64,
+}
+
+impl Versions {
+    /// The later ones of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { settings: self.settings.max(other.settings), customer: self.customer.max(other.customer) }
     }
 }
 
@@ -236,6 +257,7 @@ impl Audit {
             credited: BTreeMap::new(),
             refunded: BTreeMap::new(),
             imports: 0,
+            decided_by: Versions::default(),
             booked: Booked::default(),
             marked: None,
         }
@@ -264,6 +286,11 @@ impl Audit {
     /// How many of them are imports.
     pub fn imports(&self) -> u64 {
         self.imports
+    }
+
+    /// The rules by which they were decided.
+    pub fn decided_by(&self) -> Versions {
+        self.decided_by
     }
 
     /// What they come to.
@@ -307,8 +334,10 @@ impl Audit {
         content.is_none_or(|content| Hash::of(content.as_bytes()) != entry.hash).then_some(Drift::Hash)
     }
 
-    /// What top-ups, refunds and totals are held against.
+    /// What rules, top-ups, refunds and totals are held against.
     fn note(&mut self, entry: &Entry) {
+        let customer = entry.customer_version.unwrap_or_default();
+        self.decided_by = self.decided_by.and(Versions { settings: entry.policy_version, customer });
         let minor = entry.amount.minor().map_or(0, i128::from);
         if minor > 0 {
             self.booked.brought = self.booked.brought.saturating_add(minor);

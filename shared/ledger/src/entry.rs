@@ -132,6 +132,11 @@ impl Actor {
         Self { role: Role::System, id: "import".to_owned() }
     }
 
+    /// The operator's command that puts right what follows from the entries.
+    pub fn repairing() -> Self {
+        Self { role: Role::System, id: "repair".to_owned() }
+    }
+
     /// A group's joining grant.
     pub fn joining() -> Self {
         Self { role: Role::System, id: "joining_grant".to_owned() }

@@ -35,7 +35,7 @@ pub use account::{
     Account, Category, Hold, Lifetime, Lot, MAX_HOLDS, MAX_OPEN_LOTS, MAX_WAITING_TOPUPS, Role,
 };
 pub use adjust::{Withdrawal, change_expiry, debit, reach_back, void_lot, withdraw};
-pub use audit::{Audit, Beside, Booked, Finding, Flaw};
+pub use audit::{Audit, Beside, Booked, Finding, Flaw, Versions};
 pub use books::BooksFormat;
 pub use chart::{AccountName, AccountRole, Chart, InvalidAccountName};
 pub use entry::{

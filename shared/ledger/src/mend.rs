@@ -339,6 +339,9 @@ impl Flaw {
             Self::ImportsDiffer => {
                 "which rows an entry imported is in no other item: do not import again before somebody has looked"
             }
+            Self::RulesMissing => {
+                "what they were stands in no other item: an export or a backup of before may have them"
+            }
             Self::KeyDrift => {
                 "it may be the copy of another, or moved: under which key it was made is not in it"
             }

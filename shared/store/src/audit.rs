@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::At
 use jiff::Timestamp;
 use ledger::{
     Account, Actor, Audit, Beside, Booked, Currency, CustomerId, Entry, EntryId, EntryType, Finding, Flaw,
-    Hash, Label, Money, Topup, TopupStatus,
+    Hash, Label, Money, Topup, TopupStatus, Versions,
 };
 
 use crate::{
@@ -17,10 +17,11 @@ use crate::{
     documents::{decode_profile, encode_profile},
     items::{
         ACCOUNTS, BY_NUMBER, ENTRIES, Fields, Filed, GROUP, IMPORTS, Item, Key, KeyDigest, LISTED, NAMES,
-        REMINDERS, Stored, TOPUPS, account_of, decode_account, decode_entry, decode_imports, decode_refunds,
-        decode_topup, encode_account, encode_listed_balance, encode_listed_group, encode_listed_name,
-        encode_topup, entry_number, partition,
+        PROFILE_CHANGES, REMINDERS, Stored, TOPUPS, account_of, decode_account, decode_entry, decode_imports,
+        decode_refunds, decode_topup, encode_account, encode_listed_balance, encode_listed_group,
+        encode_listed_name, encode_topup, entry_number, partition,
     },
+    rules::{History, PROFILE, version_of},
     transaction::pause,
 };
 
@@ -56,6 +57,10 @@ pub(crate) type Revisions = BTreeMap<Currency, (u64, u64)>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing {
     pub(crate) profile: Option<Profile>,
+    /// The version that it is at, or was at once the accounts were read: no entry of theirs was decided by a later one.
+    version: u64,
+    /// The versions of it of which a line tells what they changed, where these were read.
+    lines: BTreeSet<u64>,
     pub(crate) accounts: BTreeMap<Currency, Stored>,
     pub(crate) topups: Vec<Topup>,
     pub(crate) refunds: BTreeMap<Currency, BTreeMap<u64, Money>>,
@@ -219,6 +224,27 @@ impl CustomerAudit {
         self.currencies().into_iter().filter_map(differs).collect()
     }
 
+    /// The versions of the customer's document of which nothing tells what they changed. For whoever took in all of the items.
+    pub fn untold_rules(&self) -> Vec<Finding> {
+        self.history().untold(PROFILE, self.decided_by().customer)
+    }
+
+    /// The last version of the customer's document that there was.
+    pub fn last_rules(&self) -> u64 {
+        self.history().version.max(self.decided_by().customer)
+    }
+
+    /// The last rules that any entry was decided by.
+    pub fn decided_by(&self) -> Versions {
+        self.entries.values().map(Audit::decided_by).fold(Versions::default(), Versions::and)
+    }
+
+    /// What there is of the customer's document.
+    pub(crate) fn history(&self) -> History {
+        let Standing { version, lines, .. } = &self.beside;
+        History { version: *version, lines: lines.clone() }
+    }
+
     fn is_empty(&self) -> bool {
         let Standing { accounts, profile, topups, findings, .. } = &self.beside;
         let nothing_beside =
@@ -246,6 +272,7 @@ impl CustomerAudit {
         all.extend(self.strays.iter().cloned());
         all.extend(self.beside.unlike_lists());
         all.extend(self.unlike_imports());
+        all.extend(self.history().behind(PROFILE, self.decided_by().customer));
         let nothing = BTreeMap::new();
         let verified = |currency: Currency| {
             let none = Audit::new(self.customer.clone(), currency);
@@ -300,6 +327,7 @@ impl Standing {
                 let profile = decode_profile(item)?;
                 self.compare_index(None, key, item, &encode_profile(customer, &profile)?);
                 self.profile = Some(profile);
+                self.note_version(item);
             }
             ACCOUNTS => {
                 let stored = decode_account(item)?;
@@ -320,13 +348,22 @@ impl Standing {
                 self.compare_index(None, key, item, &Item::new());
                 self.imports = decode_imports(item)?.entries;
             }
-            _ if kind == "P" || key.sk.starts_with(REMINDERS) => {
+            _ if key.sk.starts_with(PROFILE_CHANGES) || key.sk.starts_with(REMINDERS) => {
+                self.lines.extend(version_of(key, PROFILE_CHANGES));
                 Fields(item).expect_format()?;
                 self.compare_index(None, key, item, &Item::new());
             }
             _ => self.find(None, None, Flaw::UnknownItem, format!("{} {} is of no kind", key.pk, key.sk)),
         }
         Ok(())
+    }
+
+    /// Notes at which version the customer's document is, if this is it.
+    fn note_version(&mut self, item: &Item) {
+        let fields = Fields(item);
+        if fields.text("sk").is_ok_and(|sk| sk == ACCOUNTS) {
+            self.version = self.version.max(fields.number("version").unwrap_or_default());
+        }
     }
 
     fn compare_index(&mut self, currency: Option<Currency>, key: &Key, item: &Item, ours: &Item) {
@@ -493,7 +530,13 @@ impl Store {
             audit.take(&topup);
         }
         self.each(self.below(&customer, "R#"), |item| audit.take(item)).await?;
-        let quiet = before == self.revisions(&customer).await?;
+        let mut after = BTreeMap::new();
+        self.each(self.below(&customer, ACCOUNTS), |item| {
+            note_revision(&mut after, item);
+            audit.beside.note_version(item);
+        })
+        .await?;
+        let quiet = before == after;
         Ok((before, quiet))
     }
 
@@ -546,7 +589,7 @@ impl Store {
         Ok(revisions)
     }
 
-    fn below(&self, customer: &CustomerId, prefix: &str) -> QueryFluentBuilder {
+    pub(crate) fn below(&self, customer: &CustomerId, prefix: &str) -> QueryFluentBuilder {
         self.query("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", AttributeValue::S(partition(customer)))
             .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))

@@ -111,9 +111,22 @@ pub struct Changed {
 impl DocumentChange {
     /// The line that a customer's personal data was erased; what it was is gone with it.
     pub(crate) fn erasure(version: u64, edit: Edit<'_>) -> Self {
-        let erased = Changed { old: None, new: Some(Value::String("erased".to_owned())) };
-        let changes = BTreeMap::from([("personal_data".to_owned(), erased)]);
-        Self { version, at: edit.at, actor: edit.actor.clone(), group: None, changes }
+        Self::word(version, (edit.actor.clone(), edit.at), "personal_data", "erased")
+    }
+
+    /// The line in the place of one that a restore lost, as nothing tells what it said.
+    pub(crate) fn lost(version: u64, at: Timestamp) -> Self {
+        Self::word(version, (Actor::repairing(), at), "document", "lost")
+    }
+
+    /// The line that a document of an older version is in force, since a restore lost the one that entries name.
+    pub(crate) fn restored(version: u64, at: Timestamp) -> Self {
+        Self::word(version, (Actor::repairing(), at), "document", "restored")
+    }
+
+    fn word(version: u64, (actor, at): (Actor, Timestamp), name: &str, word: &str) -> Self {
+        let word = Changed { old: None, new: Some(Value::String(word.to_owned())) };
+        Self { version, at, actor, group: None, changes: BTreeMap::from([(name.to_owned(), word)]) }
     }
 }
 

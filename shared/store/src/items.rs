@@ -103,6 +103,11 @@ pub(crate) const ENTRIES: &str = "E#";
 /// The sort key of what was imported.
 pub(crate) const IMPORTS: &str = "I";
 
+/// The prefix of the sort keys of what was changed in the settings.
+pub(crate) const SETTINGS_CHANGES: &str = "CHANGE#";
+/// The prefix of the sort keys of what was changed in a customer's document.
+pub(crate) const PROFILE_CHANGES: &str = "P#";
+
 /// The prefix of the sort keys of reminders.
 pub(crate) const REMINDERS: &str = "M#";
 
@@ -146,7 +151,7 @@ impl Key {
     }
 
     pub(crate) fn settings_change(version: u64) -> Self {
-        Self { pk: "STORE".to_owned(), sk: format!("CHANGE#{version:020}") }
+        Self { pk: "STORE".to_owned(), sk: format!("{SETTINGS_CHANGES}{version:020}") }
     }
 
     pub(crate) fn notices(which: Notices) -> Self {
@@ -163,7 +168,7 @@ impl Key {
     }
 
     pub(crate) fn profile_change(customer: &CustomerId, version: u64) -> Self {
-        Self { pk: partition(customer), sk: format!("P#{version:020}") }
+        Self { pk: partition(customer), sk: format!("{PROFILE_CHANGES}{version:020}") }
     }
 
     /// Of a customer in the list by name.

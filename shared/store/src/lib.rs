@@ -29,6 +29,7 @@ mod records;
 mod reminders;
 mod repair;
 mod rounds;
+mod rules;
 mod standings;
 #[cfg(test)]
 mod tests;
@@ -58,4 +59,5 @@ pub use records::{InvalidRecord, Place, Record, ScanPlace};
 pub use reminders::{ExpiringSoon, Reminder, Reminders};
 pub use repair::{Repair, Repaired, Repairing};
 pub use rounds::AuditRound;
+pub use rules::RulesAudit;
 pub use standings::{CLOSED_AFTER, Closed, LATE, Standings};

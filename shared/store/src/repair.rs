@@ -9,21 +9,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
-use ledger::{Beside, Currency, CustomerId, EntryId, Finding, Flaw, Hash, Label, Left, Mended, Topup};
+use ledger::{
+    Beside, Currency, CustomerId, EntryId, Finding, Flaw, Hash, Label, Left, Mended, Topup, Versions,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    CustomerAudit, Error, Misplaced, Store,
+    CustomerAudit, DocumentChange, Error, Misplaced, Profile, Store,
     audit::{INDEXED, place_of},
-    documents::{decode_profile, encode_profile},
+    documents::{decode_profile, decode_settings, encode_document, encode_profile, encode_settings},
     items::{
-        ACCOUNTS, ENTRIES, Fields, Filed, Fingerprint, GROUP, Item, Key, KeyDigest, LISTED, NAMES, Stored,
-        decode_account, decode_entry, decode_refunds, decode_topup, encode_account, encode_entry_place,
-        encode_listed_balance, encode_listed_group, encode_listed_name, encode_refunds, encode_topup,
-        encode_unlisted_balance,
+        ACCOUNTS, ENTRIES, Fields, Filed, Fingerprint, GROUP, Item, Key, KeyDigest, LISTED, NAMES,
+        PROFILE_CHANGES, Stored, decode_account, decode_entry, decode_refunds, decode_topup, encode_account,
+        encode_entry_place, encode_listed_balance, encode_listed_group, encode_listed_name, encode_refunds,
+        encode_topup, encode_unlisted_balance,
     },
     records::json_of,
+    rules::{History, Mending, PROFILE, SETTINGS},
     transaction::{pause, transact},
 };
 
@@ -61,7 +64,7 @@ pub struct Repair {
     pub written: bool,
 }
 
-/// What came of a customer.
+/// What came of a customer, or of the store's rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Repaired {
     /// What has to be otherwise, or was and is now.
@@ -93,15 +96,19 @@ impl CustomerAudit {
     /// Whether the lists are as what they list is now. The auditor lets them be older, but nobody brings those of a restored
     /// table up: its stream begins empty.
     pub fn lists_are_current(&self) -> bool {
-        self.listings(&self.beside.accounts)
+        self.listings(self.beside.profile.as_ref(), &self.beside.accounts)
             .is_ok_and(|rows| rows.iter().all(|row| self.listed(row).is_some_and(|before| before == row)))
     }
 
-    /// The rows that this customer has to have in the lists.
-    fn listings(&self, accounts: &BTreeMap<Currency, Stored>) -> Result<Vec<Item>, Error> {
+    /// The rows that this customer has to have in the lists, of this document and these accounts.
+    fn listings(
+        &self,
+        profile: Option<&Profile>,
+        accounts: &BTreeMap<Currency, Stored>,
+    ) -> Result<Vec<Item>, Error> {
         let customer = &self.customer;
         let mut rows = Vec::new();
-        match &self.beside.profile {
+        match profile {
             Some(profile) => {
                 let (name, group) = (profile.name.as_ref().map(Label::as_str), profile.group.as_ref());
                 rows.push(encode_listed_name(customer, name, profile.version));
@@ -172,6 +179,30 @@ impl Store {
         Err(Error::Conflict)
     }
 
+    /// Tells in the place of each line that is lost that it is; and where the settings are of an earlier version than entries
+    /// were decided by, puts them above every version that there was, as they are.
+    ///
+    /// # Errors
+    /// As [`Store::repair`].
+    pub async fn repair_rules(&self, decided_by: Versions, how: &Repairing<'_>) -> Result<Repaired, Error> {
+        let (audit, before) = (self.rules_audit().await?, self.get(Key::settings()).await?);
+        let mut done = Repaired::default();
+        let named = decided_by.settings;
+        let History { version, .. } = audit.0;
+        let settings = decode_settings(before.as_ref()).ok().filter(|settings| settings.version == version);
+        let mending = audit.0.mending(SETTINGS, named);
+        let (Some(mut settings), Some(mending)) = (settings, mending) else {
+            done.left = audit.findings(decided_by).into_iter().map(Left::from).collect();
+            return Ok(done);
+        };
+        let mut writes = lost_lines(&mending, how.at, Key::settings_change)?;
+        if let (Some(version), Some(behind)) = (mending.restored, audit.0.behind(SETTINGS, named)) {
+            settings.version = version;
+            writes.push(restored_document(before, encode_settings(&settings)?, behind));
+        }
+        if self.carry_out(vec![writes], how, &mut done).await? { Ok(done) } else { Err(Error::Conflict) }
+    }
+
     /// Puts items back where their content puts them in the indexes. Answers the entries among them.
     async fn repair_places(
         &self,
@@ -218,6 +249,7 @@ impl Store {
             audit.audit(currency).mark(number);
         }
         self.each(self.below_number(customer, ENTRIES), |item| audit.take(item)).await?;
+        self.each(self.below(customer, PROFILE_CHANGES), |item| audit.take(item)).await?;
         Ok((before == self.revisions(customer).await?).then_some(audit))
     }
 
@@ -240,17 +272,42 @@ impl Store {
             plan.writes.push(writes);
             plan.left.extend(mended.left);
         }
-        let mut lists = Vec::new();
-        // What cannot be read may be the document that they follow from.
+        // What cannot be read may be the document, which the lists follow from.
         let unread = |found: &Finding| found.code == Flaw::Unreadable && found.currency.is_none();
         let unread = audit.beside.findings.iter().any(unread);
-        let rows = if unread { Vec::new() } else { audit.listings(&accounts)? };
+        let mut profile = audit.beside.profile.clone();
+        let named = audit.decided_by().customer;
+        match audit.history().mending(PROFILE, named).filter(|_| !unread) {
+            None => {
+                let left = audit.history().behind(PROFILE, named).into_iter().chain(audit.untold_rules());
+                plan.left.extend(left.map(Left::from));
+            }
+            Some(mending) => {
+                let mut writes =
+                    lost_lines(&mending, how.at, |version| Key::profile_change(&audit.customer, version))?;
+                if let (Some(version), Some(behind)) =
+                    (mending.restored, audit.history().behind(PROFILE, named))
+                {
+                    let before = self.get(Key::profile(&audit.customer)).await?;
+                    if before.as_ref().map(decode_profile).transpose()? != profile {
+                        return Ok(None);
+                    }
+                    let restored = Profile { version, ..profile.unwrap_or_default() };
+                    let after = encode_profile(&audit.customer, &restored)?;
+                    writes.push(restored_document(before, after, behind));
+                    profile = Some(restored);
+                }
+                plan.writes.push(writes);
+            }
+        }
+        let mut lists = Vec::new();
+        let rows = if unread { Vec::new() } else { audit.listings(profile.as_ref(), &accounts)? };
         for row in rows {
             let before = audit.listed(&row);
             let is_read =
                 |row: &Item| Fields(row).expect_format().is_ok() && Fields(row).number::<u64>("rev").is_ok();
             // Documents of before there were versions do not tell which of two is newer.
-            let unversioned = audit.beside.profile.as_ref().is_some_and(|profile| profile.version == 0);
+            let unversioned = profile.as_ref().is_some_and(|profile| profile.version == 0);
             let stays = before.is_some_and(|before| {
                 *before == row || !is_read(before) || (unversioned && !is_balance(before))
             });
@@ -463,6 +520,31 @@ impl Write {
         let item = format!("{} {}", part("pk"), part("sk"));
         Repair { currency, item, wrong, why, write: json_of(&after), written }
     }
+}
+
+/// A line in the place of each that is lost, and one for the version that the document gets, if it gets another.
+fn lost_lines(mending: &Mending, at: Timestamp, key: impl Fn(u64) -> Key) -> Result<Vec<Write>, Error> {
+    let write = |version: u64, change: DocumentChange, wrong: Vec<Finding>, why: &str| {
+        let after = encode_document(&key(version), &change)?;
+        Ok(Write { currency: None, before: None, after, wrong, why: why.to_owned() })
+    };
+    let mut writes = Vec::new();
+    for (version, finding) in &mending.lost {
+        let why = "what it changed stands in no other item: it is told that it is lost";
+        writes.push(write(*version, DocumentChange::lost(*version, at), vec![finding.clone()], why)?);
+    }
+    if let Some(version) = mending.restored {
+        let why = "it is told that a document of before is in force";
+        writes.push(write(version, DocumentChange::restored(version, at), Vec::new(), why)?);
+    }
+    Ok(writes)
+}
+
+/// The document, above every version that there was.
+fn restored_document(before: Option<Item>, after: Item, behind: Finding) -> Write {
+    let why = "what it said then stands in no other item: it stays as it is, and its next version is none that entries name. Hold it against \
+               what the shop wants, and write it anew";
+    Write { currency: None, before, after, wrong: vec![behind], why: why.to_owned() }
 }
 
 /// Whether a row of the lists is one by balance.

@@ -4,6 +4,7 @@
 
 mod forms;
 mod records;
+mod rules;
 mod totality;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};

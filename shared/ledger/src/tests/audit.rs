@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, slice};
 use super::{actor, day, goodwill, held, policy, redeemed, refunded, seal_by, usd, waiting};
 use crate::{
     Account, Audit, Beside, Booked, Currency, Entry, Finding, Flaw, Grant, Hash, LotExpiry, Money, Payment,
-    PaymentMode, Policy, Role, Topup, TopupRequest, TopupStatus, approve, request_topup,
+    PaymentMode, Policy, Role, Topup, TopupRequest, TopupStatus, Versions, approve, request_topup,
 };
 
 /// An account with all of its entries, and what is noted as given back.
@@ -99,6 +99,7 @@ fn what_was_taken_in_is_counted_once() {
     let booked = Booked { brought: 3_400, taken: 1_200 };
     assert_eq!(audit.booked(), booked);
     assert_eq!(booked.and(Booked { brought: 1, taken: 2 }), Booked { brought: 3_401, taken: 1_202 });
+    assert_eq!(audit.decided_by(), Versions { settings: 3, customer: 0 });
     let beside = Beside { account: Some(&account), topups: &[], refunds: &refunds, at: day(3) };
     let codes: Vec<_> = audit.findings(beside).into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, [Flaw::EntryRepeated]);
@@ -138,6 +139,7 @@ fn some_flaws_are_of_one_item_and_some_may_be_haste() {
             "account_pending",
             "imports_differ",
             "refunds_differ",
+            "rules_missing",
             "topup_differs",
             "topup_missing",
             "topup_uncredited"
