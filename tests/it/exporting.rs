@@ -315,8 +315,9 @@ async fn the_commands_write_a_file_and_make_a_table_as_the_template_has_it() {
     assert!(errors.contains("is there already"), "{errors}");
     assert_eq!(read_lines(&file), lines, "it is not written over");
     let nowhere = folder.path().join("nowhere.jsonl");
-    let (code, ..) = run(&["export", "--table", "nowhere", "--output", nowhere.to_str().unwrap()]);
+    let (code, _, errors) = run(&["export", "--table", "nowhere", "--output", nowhere.to_str().unwrap()]);
     assert_eq!(code, Some(2));
+    assert!(errors.contains("there is no such table: is its name right"), "{errors}");
     let mut left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
     left.sort();

@@ -215,9 +215,10 @@ pub async fn serve(options: &Options) -> Result<Running, Failure> {
 
     let mut server = JoinSet::new();
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
-    server.spawn(tick(store.clone()));
-    server.spawn(audit_daily(store.clone()));
-    follow(&mut server, &database, &store, &outside, folder).await?;
+    let behind = Store::connect(database.connection().patient());
+    server.spawn(tick(behind.clone()));
+    server.spawn(audit_daily(behind.clone()));
+    follow(&mut server, &database, &behind, &outside, folder).await?;
     if let Some(folder) = folder {
         fs::write(folder.join(URL), &url)?;
     }
@@ -257,7 +258,8 @@ pub async fn serve_database(options: &Options) -> Result<(Running, PathBuf), Fai
     server.spawn(async move { Ok(axum::serve(listener, router).await?) });
     // `cargo lambda watch` knows no streams.
     let outside = Outside::new(Some(folder.as_path()))?;
-    follow(&mut server, &database, &store, &outside, Some(folder.as_path())).await?;
+    let behind = Store::connect(database.connection().patient());
+    follow(&mut server, &database, &behind, &outside, Some(folder.as_path())).await?;
 
     let environment = folder.join("lambda.env");
     let lines = [
@@ -311,7 +313,7 @@ pub async fn run_schedule(data: &Path, url: Option<String>, at: Timestamp) -> Re
         return send(url, event).await;
     };
     let database = Database::start(Some(&data.join(LEDGER)), 0).await?;
-    let store = Store::connect(database.connection());
+    let store = Store::connect(database.connection().patient());
     let event = Event::read(&serde_json::from_value::<EventBridgeEvent<Value>>(event)?, TICK_TIME)?;
     Ok(serde_json::to_value(expire_on_schedule(store, event).await?)?)
 }

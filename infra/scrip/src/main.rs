@@ -321,11 +321,11 @@ async fn load(command: Load) -> Result<bool, Failure> {
     Ok(loaded.amiss == 0)
 }
 
-/// To this table, at another address if one is given.
+/// To this table, at another address if one is given; with patience, since a command reads and writes much at once.
 fn connection(table: String, endpoint: Option<String>) -> Result<Connection, Failure> {
     let mut connection = Connection::to_table(table)?;
     connection.endpoint = endpoint.or(connection.endpoint);
-    Ok(connection)
+    Ok(connection.patient())
 }
 
 /// Whether every row was imported.

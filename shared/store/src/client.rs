@@ -16,10 +16,10 @@ use ledger::Currency;
 
 use crate::carrier;
 
-/// One try of one request; the SDK has no such limit by itself.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// All tries of one request, below the functions' own limit.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(7);
+/// One try of one request, and all tries of it, below the functions' own limit; the SDK has no such limits by itself.
+const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_secs(7));
+/// The same where nobody waits for an answer.
+const PATIENT_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 /// Opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Before the second try; the SDK's own first pause is a second.
@@ -42,6 +42,8 @@ pub struct Connection {
     pub credentials: (String, String, Option<String>),
     /// What carries requests, if not connections of its own.
     carrier: Option<SharedHttpClient>,
+    /// How long one try of a request may take, and all of them.
+    timeouts: (Duration, Duration),
 }
 
 impl Connection {
@@ -70,6 +72,7 @@ impl Connection {
                 env::var("AWS_SESSION_TOKEN").ok(),
             ),
             carrier: None,
+            timeouts: TIMEOUTS,
         })
     }
 
@@ -81,6 +84,7 @@ impl Connection {
             endpoint: Some(endpoint.to_owned()),
             credentials: ("local".to_owned(), "local".to_owned(), None),
             carrier: None,
+            timeouts: TIMEOUTS,
         }
     }
 
@@ -88,6 +92,13 @@ impl Connection {
     #[must_use]
     pub fn through(self, carrier: SharedHttpClient) -> Self {
         Self { carrier: Some(carrier), ..self }
+    }
+
+    /// The same for work that no caller waits for, such as an operator's command: a database that is slow is waited for, and not
+    /// asked the same again while it still works on it.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { timeouts: PATIENT_TIMEOUTS, ..self }
     }
 }
 
@@ -104,10 +115,11 @@ impl Store {
     /// Connects; nothing is sent before the first request.
     pub fn connect(connection: Connection) -> Self {
         let (access, secret, token) = connection.credentials;
+        let (attempt, operation) = connection.timeouts;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(operation)
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(MAX_ATTEMPTS)

@@ -80,6 +80,9 @@ impl Error {
                     | "LimitExceededException",
                 ),
             ) => Self::Throttled(text),
+            (SdkError::ServiceError(_), Some("ResourceNotFoundException")) => Self::Refused(format!(
+                "there is no such table: is its name right, and the region, and the account? ({text})"
+            )),
             // Whatever it is called, by the database or by what stands before it: it failed, and did not refuse.
             (SdkError::ServiceError(failed), _) if failed.raw().status().is_server_error() => {
                 Self::Unavailable(text)
