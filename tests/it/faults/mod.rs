@@ -213,6 +213,13 @@ impl Play<'_> {
                     Err(_) => Told::Again,
                 }
             }
+            Deed::Close(at) => {
+                let event = Event { at: at.parse().unwrap(), time_left: Duration::from_secs(250) };
+                match close_books::close_books(store.clone(), event).await {
+                    Ok(run) => Told::Did(json!(run)),
+                    Err(_) => Told::Again,
+                }
+            }
             Deed::Import(rows) => {
                 let movement = |(day, cents): &(u8, i64)| Movement {
                     id: day.to_string(),
@@ -710,7 +717,7 @@ fn about(call: &Call) -> String {
         let Some((kind, _)) = part.split_once('#') else { return part.to_owned() };
         match kind {
             "K" | "KEY" | "GRANT" | "TOLD" | "P" | "CHANGE" | "CHANGE-MAIL" | "CHANGE-WEBHOOKS"
-            | "EXPIRY" | "ACCOUNT" | "JOURNAL" => format!("{kind}#…"),
+            | "EXPIRY" | "ACCOUNT" | "JOURNAL" | "BOOKS" => format!("{kind}#…"),
             "BALANCE" => format!("{}…", part.trim_end_matches(|c: char| c.is_ascii_digit())),
             _ => part.to_owned(),
         }

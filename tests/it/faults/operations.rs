@@ -23,6 +23,8 @@ pub enum Deed {
     Expire(&'static str),
     /// The daily audit runs, until a run succeeds.
     Audit,
+    /// The books are closed of the days that are over at this moment, until a run succeeds.
+    Close(&'static str),
     /// An operator imports rows of another system for alice, until a run succeeds: day of January, and cents.
     Import(&'static [(u8, i64)]),
     /// The queue of mails delivers what the change before tells of, until it is delivered.
@@ -58,7 +60,7 @@ pub enum Differs {
     Another,
     /// Whoever was not answered is told by the next call that it is done already.
     DoneAlready,
-    /// How often a job was carried on counts the tries.
+    /// How often a job was carried on, or a document of it written, counts the tries.
     Steps,
     /// What a run counts is what that run did, of which another may have done some before.
     Counts,
@@ -467,6 +469,42 @@ fn following() -> Vec<Operation> {
             Deed::Follow(Follower::Lists),
         ),
         operation(
+            "book an entry that comes late",
+            vec![
+                grant("alice", "g1", json!({})),
+                Deed::Follow(Follower::Lists),
+                Deed::Close("2026-11-24T10:00:00Z"),
+                redeem("r1", json!({})),
+            ],
+            Deed::Follow(Follower::Lists),
+        )
+        .at("2026-11-24T12:00:00Z")
+        .differing(&[Differs::Steps]),
+        operation(
+            "close the books, the first time",
+            vec![
+                grant("alice", "g1", json!({})),
+                grant("bob", "g1", json!({"currency": "EUR"})),
+                Deed::Follow(Follower::Lists),
+            ],
+            Deed::Close("2026-11-23T10:00:00Z"),
+        )
+        .differing(&[Differs::Counts]),
+        operation(
+            "close the books of the days since",
+            vec![
+                grant("alice", "g1", json!({"expires_on": "2026-11-30"})),
+                grant("bob", "g1", json!({"expires_on": "2026-12-01"})),
+                Deed::Follow(Follower::Lists),
+                Deed::Close("2026-11-23T10:00:00Z"),
+                Deed::Expire("2026-12-01T10:00:00Z"),
+                Deed::Expire("2026-12-02T10:00:00Z"),
+                Deed::Follow(Follower::Lists),
+            ],
+            Deed::Close("2026-12-05T10:00:00Z"),
+        )
+        .differing(&[Differs::Counts]),
+        operation(
             "deliver a mail",
             vec![
                 ask("PUT", "settings", "/v1/settings/mail", json!({"sender": "shop@example.com"})),
@@ -511,6 +549,16 @@ fn reading() -> Vec<Operation> {
         ]
     };
     let read = |name, function, path: &str| operation(name, some(), get(function, path));
+    // One day is closed, and of the next one something is booked.
+    let report = |name, path: &str| {
+        let mut before = some();
+        before.extend([
+            Deed::Close("2026-11-23T10:00:00Z"),
+            Deed::Expire("2027-01-01T00:00:00Z"),
+            Deed::Follow(Follower::Lists),
+        ]);
+        operation(name, before, get("reports", path)).at("2027-01-01T12:00:00Z")
+    };
     vec![
         operation(
             "quote",
@@ -534,6 +582,15 @@ fn reading() -> Vec<Operation> {
         ),
         read("read a customer", "history", "/v1/customers/alice"),
         read("read the journal", "reports", "/v1/journal?from=2026-11-01&to=2026-11-30"),
+        report("report the liability", "/v1/reports/liability"),
+        report("report the ages", "/v1/reports/ageing?as_of=2026-11-22"),
+        report("report what expires", "/v1/reports/expiring"),
+        report("report the movements", "/v1/reports/movements?from=2026-11&to=2027-01"),
+        read(
+            "read a statement",
+            "history",
+            "/v1/customers/alice/statement?currency=USD&from=2026-11-01&to=2026-11-30",
+        ),
         read(
             "read a customer as of a past moment",
             "history",
