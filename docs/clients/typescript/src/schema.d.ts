@@ -986,7 +986,7 @@ export interface components {
          * @description What does not follow from the entries, or does not follow among them.
          * @enum {string}
          */
-        Flaw: "unreadable" | "entry_account" | "entry_missing" | "entry_repeated" | "chain_broken" | "hash_mismatch" | "text_altered" | "entry_time" | "entry_form" | "entry_lots" | "entry_hold" | "entry_refund" | "entry_amount" | "entry_balance" | "entry_held" | "out_of_range" | "account_missing" | "account_number" | "account_hash" | "account_balance" | "account_lots" | "account_holds" | "account_debt" | "account_totals" | "account_pending" | "account_expiry" | "topup_missing" | "topup_uncredited" | "topup_differs" | "topup_repeated" | "refunds_differ" | "imports_differ" | "key_drift" | "index_drift" | "list_drift" | "unknown_item" | "item_repeated" | "totals_differ";
+        Flaw: "unreadable" | "entry_account" | "entry_missing" | "entry_repeated" | "chain_broken" | "hash_mismatch" | "text_altered" | "entry_time" | "entry_form" | "entry_lots" | "entry_hold" | "entry_refund" | "entry_amount" | "entry_balance" | "entry_held" | "out_of_range" | "account_missing" | "account_number" | "account_hash" | "account_balance" | "account_lots" | "account_holds" | "account_debt" | "account_totals" | "account_pending" | "account_expiry" | "topup_missing" | "topup_uncredited" | "topup_differs" | "topup_repeated" | "refunds_differ" | "imports_differ" | "rules_missing" | "key_drift" | "index_drift" | "list_drift" | "unknown_item" | "item_repeated" | "totals_differ";
         /**
          * @description A type of event.
          * @enum {string}
