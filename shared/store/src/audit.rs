@@ -57,10 +57,9 @@ pub(crate) type Revisions = BTreeMap<Currency, (u64, u64)>;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Standing {
     pub(crate) profile: Option<Profile>,
-    /// The version that it is at, or was at once the accounts were read: no entry of theirs was decided by a later one.
-    version: u64,
-    /// The versions of it of which a line tells what they changed, where these were read.
-    lines: BTreeSet<u64>,
+    /// The versions of it: that which it was at once the accounts were read, so that no entry of theirs was decided by a later
+    /// one, and the lines, where these were read.
+    pub(crate) history: History,
     pub(crate) accounts: BTreeMap<Currency, Stored>,
     pub(crate) topups: Vec<Topup>,
     pub(crate) refunds: BTreeMap<Currency, BTreeMap<u64, Money>>,
@@ -226,23 +225,17 @@ impl CustomerAudit {
 
     /// The versions of the customer's document of which nothing tells what they changed. For whoever took in all of the items.
     pub fn untold_rules(&self) -> Vec<Finding> {
-        self.history().untold(PROFILE, self.decided_by().customer)
+        self.beside.history.untold(PROFILE, self.decided_by().customer)
     }
 
     /// The last version of the customer's document that there was.
     pub fn last_rules(&self) -> u64 {
-        self.history().version.max(self.decided_by().customer)
+        self.beside.history.version.max(self.decided_by().customer)
     }
 
     /// The last rules that any entry was decided by.
     pub fn decided_by(&self) -> Versions {
         self.entries.values().map(Audit::decided_by).fold(Versions::default(), Versions::and)
-    }
-
-    /// What there is of the customer's document.
-    pub(crate) fn history(&self) -> History {
-        let Standing { version, lines, .. } = &self.beside;
-        History { version: *version, lines: lines.clone() }
     }
 
     fn is_empty(&self) -> bool {
@@ -272,7 +265,7 @@ impl CustomerAudit {
         all.extend(self.strays.iter().cloned());
         all.extend(self.beside.unlike_lists());
         all.extend(self.unlike_imports());
-        all.extend(self.history().behind(PROFILE, self.decided_by().customer));
+        all.extend(self.beside.history.behind(PROFILE, self.decided_by().customer));
         let nothing = BTreeMap::new();
         let verified = |currency: Currency| {
             let none = Audit::new(self.customer.clone(), currency);
@@ -349,7 +342,7 @@ impl Standing {
                 self.imports = decode_imports(item)?.entries;
             }
             _ if key.sk.starts_with(PROFILE_CHANGES) || key.sk.starts_with(REMINDERS) => {
-                self.lines.extend(version_of(key, PROFILE_CHANGES));
+                self.history.lines.extend(version_of(key, PROFILE_CHANGES));
                 Fields(item).expect_format()?;
                 self.compare_index(None, key, item, &Item::new());
             }
@@ -362,7 +355,7 @@ impl Standing {
     fn note_version(&mut self, item: &Item) {
         let fields = Fields(item);
         if fields.text("sk").is_ok_and(|sk| sk == ACCOUNTS) {
-            self.version = self.version.max(fields.number("version").unwrap_or_default());
+            self.history.version = self.history.version.max(fields.number("version").unwrap_or_default());
         }
     }
 

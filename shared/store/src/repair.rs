@@ -26,7 +26,7 @@ use crate::{
         encode_topup, encode_unlisted_balance,
     },
     records::json_of,
-    rules::{History, Mending, PROFILE, SETTINGS},
+    rules::{Mending, PROFILE, SETTINGS},
     transaction::{pause, transact},
 };
 
@@ -187,16 +187,15 @@ impl Store {
     pub async fn repair_rules(&self, decided_by: Versions, how: &Repairing<'_>) -> Result<Repaired, Error> {
         let (audit, before) = (self.rules_audit().await?, self.get(Key::settings()).await?);
         let mut done = Repaired::default();
-        let named = decided_by.settings;
-        let History { version, .. } = audit.0;
-        let settings = decode_settings(before.as_ref()).ok().filter(|settings| settings.version == version);
-        let mending = audit.0.mending(SETTINGS, named);
+        let settings = decode_settings(before.as_ref()).ok();
+        let settings = settings.filter(|settings| settings.version == audit.0.version);
+        let mending = audit.0.mending(SETTINGS, decided_by.settings);
         let (Some(mut settings), Some(mending)) = (settings, mending) else {
             done.left = audit.findings(decided_by).into_iter().map(Left::from).collect();
             return Ok(done);
         };
         let mut writes = lost_lines(&mending, how.at, Key::settings_change)?;
-        if let (Some(version), Some(behind)) = (mending.restored, audit.0.behind(SETTINGS, named)) {
+        if let Some((version, behind)) = mending.restored {
             settings.version = version;
             writes.push(restored_document(before, encode_settings(&settings)?, behind));
         }
@@ -277,17 +276,16 @@ impl Store {
         let unread = audit.beside.findings.iter().any(unread);
         let mut profile = audit.beside.profile.clone();
         let named = audit.decided_by().customer;
-        match audit.history().mending(PROFILE, named).filter(|_| !unread) {
+        match audit.beside.history.mending(PROFILE, named).filter(|_| !unread) {
             None => {
-                let left = audit.history().behind(PROFILE, named).into_iter().chain(audit.untold_rules());
+                let left =
+                    audit.beside.history.behind(PROFILE, named).into_iter().chain(audit.untold_rules());
                 plan.left.extend(left.map(Left::from));
             }
             Some(mending) => {
                 let mut writes =
                     lost_lines(&mending, how.at, |version| Key::profile_change(&audit.customer, version))?;
-                if let (Some(version), Some(behind)) =
-                    (mending.restored, audit.history().behind(PROFILE, named))
-                {
+                if let Some((version, behind)) = mending.restored {
                     let before = self.get(Key::profile(&audit.customer)).await?;
                     if before.as_ref().map(decode_profile).transpose()? != profile {
                         return Ok(None);
@@ -533,7 +531,7 @@ fn lost_lines(mending: &Mending, at: Timestamp, key: impl Fn(u64) -> Key) -> Res
         let why = "what it changed stands in no other item: it is told that it is lost";
         writes.push(write(*version, DocumentChange::lost(*version, at), vec![finding.clone()], why)?);
     }
-    if let Some(version) = mending.restored {
+    if let Some((version, _)) = mending.restored {
         let why = "it is told that a document of before is in force";
         writes.push(write(version, DocumentChange::restored(version, at), Vec::new(), why)?);
     }

@@ -36,8 +36,8 @@ pub(crate) struct History {
 /// What has to be written for a document's history to be whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mending {
-    /// The version that the document has to get, where it is behind.
-    pub(crate) restored: Option<u64>,
+    /// The version that the document has to get, where it is behind, with the finding that says so.
+    pub(crate) restored: Option<(u64, Finding)>,
     /// The versions whose lines are lost, each with the finding that says so.
     pub(crate) lost: Vec<(u64, Finding)>,
 }
@@ -85,7 +85,10 @@ impl History {
     /// One that is behind gets a version that there never was, so that the next is none of those that entries name.
     pub(crate) fn mending(&self, of: &str, named: u64) -> Option<Mending> {
         let last = self.lines.last().copied().unwrap_or_default().max(named);
-        let restored = if self.version < named { Some(last.checked_add(1)?) } else { None };
+        let restored = match self.behind(of, named) {
+            Some(behind) => Some((last.checked_add(1)?, behind)),
+            None => None,
+        };
         let mut lost = Vec::new();
         for gap in self.gaps(if restored.is_some() { last } else { self.version }) {
             let finding = untold(of, &gap);

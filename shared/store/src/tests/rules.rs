@@ -13,7 +13,10 @@ fn untold(history: &History, named: u64) -> Vec<String> {
 /// The version that it gets, and those whose lines are lost.
 fn mending(history: &History, named: u64) -> Option<(Option<u64>, Vec<u64>)> {
     let mending = history.mending("it", named)?;
-    Some((mending.restored, mending.lost.into_iter().map(|(version, _)| version).collect()))
+    Some((
+        mending.restored.map(|(version, _)| version),
+        mending.lost.into_iter().map(|(version, _)| version).collect(),
+    ))
 }
 
 #[test]
