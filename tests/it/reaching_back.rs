@@ -1,14 +1,26 @@
 //! An expiry that is turned on can reach back to credit that came before it.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use edge::Event;
 use expire_on_schedule::expire_on_schedule;
+use futures::future::join_all;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{
-    wire::Fault,
-    world::{World, check_ledger, fresh_key, order},
+use crate::{
+    simulating::{
+        fates::{Answered, Call, Takes, answer, store_through},
+        process::{Process, Request},
+        table::Table,
+    },
+    support::{
+        wire::Fault,
+        world::{START, World, check_ledger, fresh_key, order},
+    },
 };
 
 async fn job(world: &World) -> Value {
@@ -156,6 +168,57 @@ async fn what_the_database_refuses_passes_nobody_over() {
         let lots = world.account(customer).await["lots"].clone();
         assert_eq!(lots[0]["expires_at"], "2026-12-23T00:00:00Z", "{customer}");
     }
+}
+
+/// A table that takes a tenth of a second for each answer, as a clock that stands goes.
+struct Slow(Arc<Mutex<Table>>);
+
+impl Takes for Slow {
+    fn take(&self, call: Call, _: String, to: Answered) {
+        let table = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut table = table.lock().unwrap();
+            table.follow(usize::MAX);
+            answer(to, Some(table.answer(call.operation, &call.body)));
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_often_the_time_is_over_all_that_is_dated_is_counted() {
+    let store = store_through(Slow(Arc::default()));
+    let process = &Process::start(&store);
+    let at: Timestamp = START.parse().unwrap();
+    let ask = async |function, method, path: &str, key, body| {
+        let asked = Request { function, method, path, key, body: &body, admin: true };
+        let answer = process.answer(asked, at).await;
+        assert!(answer.is_success(), "{}", answer.text);
+        answer.json
+    };
+    // Each sixteenth of them is a page, of more than are dated at the same time.
+    let granted = (0..480).map(|number| async move {
+        let body = json!({"amount": "10.00", "category": "paid"});
+        ask("grant", "POST", &format!("/v1/customers/c{number}/grants"), Some("once"), body).await
+    });
+    join_all(granted).await;
+    ask("settings", "PUT", "/v1/settings", None, json!({"expiry_days": 30, "apply_to_existing": true})).await;
+
+    let (mut runs, mut dated) = (0, 0);
+    let job = loop {
+        // Half of it is over while a page is under way.
+        let event = Event { at, time_left: Duration::from_millis(700 + runs % 5 * 100) };
+        let swept = expire_on_schedule(store.clone(), event).await.unwrap();
+        (runs, dated) = (runs + 1, dated + swept.dated);
+        let job = store.reach_back_job().await.unwrap().unwrap();
+        assert_eq!(job.dated, dated, "run {runs} dated more than is noted, or less");
+        if job.finished_at.is_some() {
+            break job;
+        }
+        assert!(swept.interrupted && runs < 480, "run {runs} neither ended nor was stopped: {swept:?}");
+    };
+    assert_eq!((job.accounts, job.dated), (480, 480));
+    assert!(runs > 16, "{runs} runs stopped too rarely to tell");
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 mod remind;
 
+use std::{pin::pin, time::Duration};
+
 use edge::Event;
 use futures::{FutureExt, StreamExt, future::join_all, stream};
 use jiff::Timestamp;
@@ -53,16 +55,15 @@ pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unf
     let mut failures = Vec::new();
     let work = async {
         // At most half of the time, so that what has expired never waits for it.
-        let dating = Box::pin(reach_back(&store, event.at, &mut swept, &mut failures));
         let half = event.time_left.checked_div(2).unwrap_or_default();
-        let stopped = tokio::time::timeout(half, dating).await.is_err();
+        Box::pin(reach_back(&store, event.at, half, &mut swept, &mut failures)).await;
         // Boxed, since together their types are deeper than the compiler follows.
         sweep(&store, event.at, &mut swept, &mut failures).boxed().await;
         sweep_topups(&store, event.at, &mut swept, &mut failures).boxed().await;
         Box::pin(remind::remind(&store, event.at, &mut swept, &mut failures)).await;
-        stopped
     };
-    swept.interrupted = tokio::time::timeout(event.time_left, work).await.unwrap_or(true);
+    let in_time = tokio::time::timeout(event.time_left, work).await;
+    swept.interrupted |= in_time.is_err();
     tracing::info!(at = %event.at, booked = swept.booked, refiled = swept.refiled, dated = swept.dated, topups = swept.topups, reminded = swept.reminded, interrupted = swept.interrupted, "swept");
     match failures.len() {
         0 => Ok(swept),
@@ -74,19 +75,29 @@ pub async fn expire_on_schedule(store: Store, event: Event) -> Result<Swept, Unf
     }
 }
 
-/// Carries on the job that dates what had no date, page by page, until it is done or somebody else does.
-async fn reach_back(store: &Store, at: Timestamp, swept: &mut Swept, failures: &mut Vec<Error>) {
+/// Carries on the job that dates what had no date, page by page, until it is done, somebody else does, or the time is over.
+/// Then no other account is begun; those that were are done, and noted, so that what was dated is counted.
+async fn reach_back(
+    store: &Store,
+    at: Timestamp,
+    time: Duration,
+    swept: &mut Swept,
+    failures: &mut Vec<Error>,
+) {
+    let mut over = pin!(tokio::time::sleep(time));
     let mut job = match store.reach_back_job().await {
         Ok(job) => job,
         Err(error) => return failed(error, "the job that dates credit could not be read", failures),
     };
     while let Some(now) = job.take().filter(|job| job.finished_at.is_none()) {
-        let page = match store.reach_back_next(&now, BATCH).await {
+        let mut page = match store.reach_back_next(&now, BATCH).await {
             Ok(page) => page,
             Err(error) => return failed(error, "the accounts could not be read", failures),
         };
-        let mut dated = 0_u64;
+        let (mut begun, mut dated) = (0_usize, 0_u64);
         let mut reached = stream::iter(page.clone())
+            .take_until(over.as_mut())
+            .inspect(|_| begun = begun.saturating_add(1))
             .map(|Due { customer, currency }| async move { store.reach_back(&customer, currency, at).await })
             .buffer_unordered(CONCURRENCY);
         while let Some(outcome) = reached.next().await {
@@ -102,9 +113,16 @@ async fn reach_back(store: &Store, at: Timestamp, swept: &mut Swept, failures: &
                 }
             }
         }
+        drop(reached);
         swept.dated = swept.dated.saturating_add(dated);
+        swept.interrupted = begun < page.len();
+        page.truncate(begun);
+        // Noted as a page without accounts, it would end this part of them.
+        if swept.interrupted && page.is_empty() {
+            return;
+        }
         job = match store.reach_back_done(&now, &page, dated, at).await {
-            Ok(next) => next,
+            Ok(next) => next.filter(|_| !swept.interrupted),
             Err(error) => return failed(error, "how far the dating is could not be noted", failures),
         };
     }
