@@ -44,3 +44,14 @@ test('every refusal of the API has words', async () => {
   const elsewhere = ['idempotency_key_required', 'invalid_cursor', 'webhook_not_found', 'invalid_request'];
   assert.deepEqual([...new Set(codes)].filter((code) => !elsewhere.includes(code) && !Object.hasOwn(english, `problem.${code}`)), []);
 });
+
+test('what is left are the store’s days, also where one has 25 hours', async () => {
+  // What a browser has, as far as these modules look.
+  for (const [name, value] of Object.entries({ document: { documentElement: {} }, navigator: { languages: ['en'] } })) Object.defineProperty(globalThis, name, { value });
+  const { daysLeft, useZone } = await import(pathToFileURL(join(web, 'show.js')));
+  useZone('America/New_York');
+  // Until the end of 5 November, four days after the clocks go back.
+  const left = (now) => daysLeft('2026-11-06T05:00:00Z', Date.parse(now));
+  const days = ['2026-10-31T04:00:00Z', '2026-10-31T04:30:00Z', '2026-11-01T03:59:59Z', '2026-11-01T04:00:00Z', '2026-11-06T04:59:59Z', '2026-11-07T00:00:00Z'];
+  assert.deepEqual(days.map(left), [5, 5, 5, 4, 0, 0]);
+});

@@ -3,7 +3,7 @@
 import { html, nothing } from './lit-html.js';
 import { call, get, Refusal } from './ledger.js';
 import { t } from './words.js';
-import { day, dayBegins, isoDay, money, month, negated, percent, word } from './show.js';
+import { day, dayBegins, isoDay, money, month, negated, percent, useZone, word } from './show.js';
 import { columns, stacked } from './chart.js';
 import { notice } from './form.js';
 import { cell, figures, save } from './parts.js';
@@ -13,9 +13,9 @@ const FORMATS = ['csv', 'hledger', 'beancount'];
 const ENDINGS = { csv: 'csv', hledger: 'journal', beancount: 'beancount' };
 const MOVED = ['issued', 'used', 'refunded', 'expired', 'withdrawn', 'adjusted'];
 
-/** The month so many before this one, such as `2026-11`. */
-function monthsAgo(months) {
-  const [year, month] = isoDay().split('-').map(Number);
+/** The month so many before that of a day, such as `2026-11`. */
+function monthsBefore(months, day) {
+  const [year, month] = day.split('-').map(Number);
   return new Date(Date.UTC(year, month - 1 - months, 15)).toISOString().slice(0, 7);
 }
 
@@ -23,10 +23,12 @@ export class Reports extends View {
   async load(signal) {
     const { as_of: asOf } = this.place.query;
     const query = { as_of: asOf };
-    const [{ settings }, liability, ageing, expiring, movements] = await Promise.all([
-      get('settings', {}, signal),
-      get('reports/liability', query, signal), get('reports/ageing', query, signal), get('reports/expiring', query, signal),
-      get('reports/movements', { from: monthsAgo(11), to: monthsAgo(0) }, signal)]);
+    // Whose days these are, and which is the last, is for the ledger to say: the reader's clock may be ahead of it.
+    const liability = await get('reports/liability', query, signal);
+    useZone(liability.time_zone);
+    const [{ settings }, ageing, expiring, movements] = await Promise.all([
+      get('settings', {}, signal), get('reports/ageing', query, signal), get('reports/expiring', query, signal),
+      get('reports/movements', { from: monthsBefore(11, liability.as_of), to: monthsBefore(0, liability.as_of) }, signal)]);
     return { currency: settings.currency, liability, ageing, expiring, movements };
   }
 

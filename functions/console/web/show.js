@@ -90,9 +90,9 @@ export function lastDay(ends) {
   return ends ? day(new Date(ends).getTime() - 1) : t('never');
 }
 
-/** How many whole days are left until this moment, at least none. */
-export function daysLeft(ends) {
-  return Math.max(0, Math.floor((new Date(ends).getTime() - Date.now()) / 86_400_000));
+/** How many of the store's days follow today up to the last one before this moment; none on that day. */
+export function daysLeft(ends, now = Date.now()) {
+  return Math.max(0, (Date.parse(isoDay(new Date(ends).getTime() - 1)) - Date.parse(isoDay(now))) / 86_400_000);
 }
 
 /** One of the ledger's own words, such as a category or a status, in the reader's. */

@@ -155,7 +155,7 @@ impl Service {
         let (path, body) = match step {
             Step::Grant => (
                 format!("{path}/grants"),
-                json!({"amount": "10.00", "category": "refund", "expires_on": "2030-12-31"}),
+                json!({"amount": "10.00", "category": "refund", "expires_on": "2099-12-31"}),
             ),
             Step::Redeem => (format!("{path}/redemptions"), json!({"amount": "10.00", "order": order})),
             Step::RedeemAgain => (format!("{path}/redemptions"), json!({"amount": "5.00", "order": order})),
