@@ -7,7 +7,8 @@
 //! it by a `model` that knows nothing of the ledger's code, under the rules that the `rulebook` has for each entry, and looks at
 //! what each client and the bus were told.
 //!
-//! `SCRIP_SEEDS` says how many seeds are tried, from `SCRIP_FIRST` on, and `SCRIP_OPERATIONS` how much each client wants.
+//! `SCRIP_SEEDS` says how many seeds are tried, from `SCRIP_FIRST` on, and `SCRIP_OPERATIONS` how much each client wants; none is begun
+//! once `SCRIP_MINUTES` are over.
 //! `SCRIP_SEED=7` plays one seed and prints what happened.
 //!
 //! Defects that were planted to see whether it finds them, and what found them within twenty seeds: no condition on the
@@ -36,7 +37,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::task::LocalSet;
@@ -47,7 +48,7 @@ use turnstile::{Fates, Turnstile};
 
 use crate::support::world::START;
 
-/// Seeds that are tried beside all other tests; CI tries a thousand, for themselves.
+/// Seeds that are tried beside all other tests; CI tries a thousand, for themselves, or as many as it has the time for.
 const SEEDS: u64 = 20;
 /// What each of the three clients asks for in one of them.
 const OPERATIONS: usize = 200;
@@ -91,8 +92,8 @@ fn operations() -> usize {
     number("SCRIP_OPERATIONS").map_or(OPERATIONS, |operations| usize::try_from(operations).unwrap())
 }
 
-/// Plays these seeds, and fails with the first of them that does not hold.
-fn hold(seeds: impl Iterator<Item = (u64, usize)> + Send) {
+/// Plays these seeds, as many as can be begun in this time if there is one, and fails with the first of them that does not hold.
+fn hold(seeds: impl Iterator<Item = (u64, usize)> + Send, time: Option<Duration>) {
     let begun = Instant::now();
     let seeds = Mutex::new(seeds);
     let failed = Mutex::new(Vec::new());
@@ -102,8 +103,9 @@ fn hold(seeds: impl Iterator<Item = (u64, usize)> + Send) {
         for _ in 0..THREADS {
             threads.spawn(|| {
                 while let Some((seed, operations)) = {
+                    let is_over = time.is_some_and(|time| begun.elapsed() >= time);
                     let next = seeds.lock().unwrap().next();
-                    next.filter(|_| failed.lock().unwrap().len() < 5)
+                    next.filter(|_| !is_over && failed.lock().unwrap().len() < 5)
                 } {
                     let outcome = play(seed, operations, None);
                     played.fetch_add(1, Ordering::Relaxed);
@@ -142,12 +144,14 @@ fn whatever_happens_the_ledger_keeps_the_contract() {
         return outcome.verdict.unwrap();
     }
     let first = number("SCRIP_FIRST").unwrap_or(1);
-    hold((first..first + number("SCRIP_SEEDS").unwrap_or(SEEDS)).map(|seed| (seed, operations())));
+    let seeds = first..first + number("SCRIP_SEEDS").unwrap_or(SEEDS);
+    let time = number("SCRIP_MINUTES").map(|minutes| Duration::from_secs(minutes * 60));
+    hold(seeds.map(|seed| (seed, operations())), time);
 }
 
 #[test]
 fn seeds_that_showed_a_defect_show_none_any_more() {
-    hold(REGRESSIONS.into_iter());
+    hold(REGRESSIONS.into_iter(), None);
 }
 
 #[test]
