@@ -60,6 +60,14 @@ class Process:
                 self.printed.wait(0.2)
             return self.lines[0]
 
+    def listens(self, port):
+        """Waits until somebody listens on this port, which is to be this process."""
+        end = time.monotonic() + START
+        while not answers(port):
+            check(self.child.poll() is None, f"{self.child.args} ended with {self.child.returncode}")
+            check(time.monotonic() < end, f"{self.child.args} did not listen within {START} s")
+            time.sleep(0.1)
+
     def __enter__(self):
         return self
 
@@ -128,11 +136,18 @@ def run(command, seconds=INSTALL, **more):
     return done.stdout
 
 
+def venv(name, **environment):
+    """The folder of the programs that .ci/venv installs under this name."""
+    made = subprocess.run([ROOT / ".ci/venv", name], env=dict(os.environ, **environment), stdout=subprocess.PIPE, check=True, text=True,
+                          timeout=INSTALL)
+    return pathlib.Path(made.stdout.strip())
+
+
 def installed(program):
     """The program of Debian's package of the same name, which is installed if that may be."""
     if not shutil.which(program) and os.geteuid() == 0 and shutil.which("apt-get"):
-        run(["apt-get", "update", "-qq"], INSTALL)
-        run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", program], INSTALL)
+        run(["apt-get", "update", "-qq"])
+        run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", program])
     found = shutil.which(program)
     check(found, f"{program} is missing; on Debian `apt-get install {program}` as root")
     return found
